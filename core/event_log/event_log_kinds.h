@@ -1,0 +1,50 @@
+// The ways to make an event log. main.c chooses one; everything else sees event_log.h only.
+#ifndef EVENT_GATEWAY_EVENT_LOG_EVENT_LOG_KINDS_H
+#define EVENT_GATEWAY_EVENT_LOG_EVENT_LOG_KINDS_H
+
+#include "core/event_log/event_log.h"
+
+struct event_log_kafka_options {
+    const char *brokers;      // HOST:PORT,...
+    const char *topic_prefix; // "eg" gives eg.events, eg.deadletter
+    int32_t partitions;       // of a topic that is created
+    int32_t replication;
+    int64_t retention_ms;                 // of eg.events when it is created
+    int64_t dead_letter_retention_ms;     // of eg.deadletter when it is created
+    const char *const *settings;          // "security.protocol=SASL_SSL", passed to librdkafka as they are
+    size_t setting_count;
+    size_t buffer_max_records; // appends inside; 0 = 100,000
+    size_t buffer_max_bytes;   // 0 = 256 MiB
+    size_t record_max_bytes;   // 0 = 2 MiB; above the body limit, so that a taken event can be stored
+    int64_t append_timeout_ms; // 0 = 10,000
+    int64_t connect_timeout_ms; // of create; 0 = 10,000
+};
+// Connects and creates the topics that are missing. STATUS_UNAVAILABLE names the brokers and the reason,
+// STATUS_INVALID a bad setting.
+enum status must_check event_log_kafka_create(const struct event_log_kafka_options *options,
+                                              struct event_log **ret_log, struct error *error);
+
+struct event_log_sqlite_options {
+    const char *path; // the file; created with its -wal and -shm
+    int64_t retention_ms;
+    int64_t dead_letter_retention_ms;
+    size_t buffer_max_records; // 0 = 10,000
+    size_t buffer_max_bytes;   // 0 = 64 MiB
+};
+enum status must_check event_log_sqlite_create(const struct event_log_sqlite_options *options,
+                                               struct event_log **ret_log, struct error *error);
+
+// For tests: in memory, any number of partitions, and faults on order.
+struct event_log_memory_options {
+    int32_t partitions; // 0 = 1
+};
+enum status must_check event_log_memory_create(const struct event_log_memory_options *options,
+                                               struct event_log **ret_log, struct error *error);
+// The n-th append from now on (1 = the next) of that stream fails with status, and count - 1 further ones.
+void event_log_memory_fail_append(struct event_log *log, enum event_log_stream stream, uint64_t n,
+                                  uint64_t count, enum status status);
+// Takes the partition away from the reader that has it, as a rebalance does, and gives it back afterwards.
+void event_log_memory_rebalance(struct event_log *log, enum event_log_stream stream,
+                                int32_t partition);
+
+#endif
