@@ -1,0 +1,31 @@
+// The admin role: the Configuration API in both generations, status, metrics. Runs on one worker loop; its
+// handler is the config server's. Everything belongs to that loop.
+#ifndef EVENT_GATEWAY_ADMIN_ADMIN_H
+#define EVENT_GATEWAY_ADMIN_ADMIN_H
+
+#include <stddef.h>
+
+#include "core/base/event_loop.h"
+#include "core/base/http_server.h"
+#include "core/base/status.h"
+#include "core/event_log/event_log.h"
+#include "core/registry/registry.h"
+#include "core/registry/secrets.h"
+
+struct admin;
+
+struct admin_options {
+    struct event_loop *loop;
+    struct registry *registry;
+    struct event_log *log;         // for health
+    const struct secrets *secrets; // NULL: functions with secrets are refused with a clear error
+    const char *token;             // bearer token that every request but status and health needs; NULL = none
+};
+enum status must_check admin_create(const struct admin_options *options, struct admin **ret_admin,
+                                    struct error *error);
+// The http_handler_fn of the config server; context is the struct admin.
+void admin_handle(void *context, struct http_request *request);
+// Nothing inside any more.
+void admin_destroy(struct admin *admin);
+
+#endif

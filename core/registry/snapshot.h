@@ -1,0 +1,48 @@
+// One state of the configuration, complete and immutable: what every node decides by. Reference-counted; any
+// thread. What the getters return lives as long as the snapshot.
+#ifndef EVENT_GATEWAY_REGISTRY_SNAPSHOT_H
+#define EVENT_GATEWAY_REGISTRY_SNAPSHOT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/registry/resources.h"
+#include "core/subscriptions/routes.h"
+#include "core/subscriptions/subscription.h"
+
+struct snapshot;
+
+const struct snapshot *snapshot_ref(const struct snapshot *snapshot);
+void snapshot_unref(const struct snapshot *snapshot);
+// Grows with every change.
+int64_t snapshot_revision(const struct snapshot *snapshot);
+
+// By id, NULL when not there.
+const struct function *snapshot_function(const struct snapshot *snapshot, struct bytes space,
+                                         struct bytes id);
+const struct event_type *snapshot_event_type(const struct snapshot *snapshot, struct bytes space,
+                                             struct bytes name);
+const struct subscription *snapshot_subscription(const struct snapshot *snapshot,
+                                                 struct bytes space, struct bytes id);
+const struct cors_rule *snapshot_cors_rule(const struct snapshot *snapshot, struct bytes space,
+                                           struct bytes id);
+// The stored document of any resource, or NULL.
+const struct json_t *snapshot_document(const struct snapshot *snapshot, enum resource_kind kind,
+                                       struct bytes space, struct bytes id);
+
+// All of a kind in a space (empty = in all spaces), sorted by space and id.
+typedef void (*snapshot_resource_fn)(void *context, struct bytes space, struct bytes id,
+                                     const struct json_t *document);
+void snapshot_each(const struct snapshot *snapshot, enum resource_kind kind, struct bytes space,
+                   snapshot_resource_fn visit, void *context);
+size_t snapshot_count(const struct snapshot *snapshot, enum resource_kind kind, struct bytes space);
+// The spaces that hold anything, sorted.
+typedef void (*snapshot_space_fn)(void *context, struct bytes space);
+void snapshot_each_space(const struct snapshot *snapshot, snapshot_space_fn visit, void *context);
+// All subscriptions, parsed, in the same order.
+const struct subscription *const *snapshot_subscriptions(const struct snapshot *snapshot,
+                                                         size_t *ret_count);
+
+const struct routes *snapshot_routes(const struct snapshot *snapshot);
+
+#endif
