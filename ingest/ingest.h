@@ -16,6 +16,9 @@
 
 struct ingest;
 
+// Whether events of synchronous calls go to the log, and whether the caller's answer waits for it.
+enum record_sync { RECORD_SYNC_ASYNC, RECORD_SYNC_DURABLE, RECORD_SYNC_OFF };
+
 struct ingest_options {
     struct event_loop *loop;
     struct event_log *log;
@@ -25,7 +28,8 @@ struct ingest_options {
     const char *hosted_domain; // NULL = none
     bool requires_space;
     bool requires_registered_types;
-    int64_t sync_timeout_ms;    // deadline of synchronous calls
+    int64_t sync_timeout_ms;    // deadline of synchronous calls and of authorizers
+    enum record_sync record_sync; // how much a synchronous caller waits for the log
     size_t inside_max_requests; // requests that wait for the log, on this loop; beyond: 503
 };
 enum status must_check ingest_create(const struct ingest_options *options,

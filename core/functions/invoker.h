@@ -65,7 +65,8 @@ typedef void (*invocation_done_fn)(void *context, const struct invocation_result
 struct invocation_options {
     const struct snapshot *snapshot; // members of weighted functions are looked up here; a reference is kept
     struct bytes space, function_id;
-    const struct event *event; // a reference is kept
+    const struct event *event; // a reference is kept; NULL: payload is sent instead, as application/json
+    struct bytes payload;      // copied; what an authorizer is called with
     const struct event_params *params; // copied
     struct bytes event_type;           // replaces the event's own when not empty
     const struct http_header *headers; // further ones for HTTP functions: Event-Gateway-Attempt, ...; copied
