@@ -9,18 +9,18 @@ struct event_log_kafka_options {
     const char *topic_prefix; // "eg" gives eg.events, eg.deadletter
     int32_t partitions;       // of a topic that is created
     int32_t replication;
-    int64_t retention_ms;                 // of eg.events when it is created
-    int64_t dead_letter_retention_ms;     // of eg.deadletter when it is created
-    const char *const *settings;          // "security.protocol=SASL_SSL", passed to librdkafka as they are
+    int64_t retention_ms;             // of eg.events when it is created
+    int64_t dead_letter_retention_ms; // of eg.deadletter when it is created
+    const char *const *settings; // "security.protocol=SASL_SSL", passed to librdkafka as they are
     size_t setting_count;
     size_t buffer_max_records; // appends inside; 0 = 100,000
     size_t buffer_max_bytes;   // 0 = 256 MiB
-    size_t record_max_bytes;   // 0 = 2 MiB; above the body limit, so that a taken event can be stored
-    int64_t append_timeout_ms; // 0 = 10,000
+    size_t record_max_bytes; // 0 = 2 MiB; above the body limit, so that a taken event can be stored
+    int64_t append_timeout_ms;  // 0 = 10,000
     int64_t connect_timeout_ms; // of create; 0 = 10,000
 };
-// Connects and creates the topics that are missing. STATUS_UNAVAILABLE names the brokers and the reason,
-// STATUS_INVALID a bad setting.
+// Connects and creates the topics that are missing. STATUS_UNAVAILABLE names the brokers and the
+// reason, STATUS_INVALID a bad setting.
 enum status must_check event_log_kafka_create(const struct event_log_kafka_options *options,
                                               struct event_log **ret_log, struct error *error);
 
@@ -40,11 +40,22 @@ struct event_log_memory_options {
 };
 enum status must_check event_log_memory_create(const struct event_log_memory_options *options,
                                                struct event_log **ret_log, struct error *error);
-// The n-th append from now on (1 = the next) of that stream fails with status, and count - 1 further ones.
+// The n-th append from now on (1 = the next) of that stream fails with status, and count - 1
+// further ones: by event_log_append itself for STATUS_FULL, in done for all others.
 void event_log_memory_fail_append(struct event_log *log, enum event_log_stream stream, uint64_t n,
                                   uint64_t count, enum status status);
-// Takes the partition away from the reader that has it, as a rebalance does, and gives it back afterwards.
+// Takes the partition away from the reader that has it, as a rebalance does, and gives it back
+// afterwards.
 void event_log_memory_rebalance(struct event_log *log, enum event_log_stream stream,
                                 int32_t partition);
+// The reader that has the partition is expelled: lost, then assigned again.
+void event_log_memory_lose(struct event_log *log, enum event_log_stream stream, int32_t partition);
+// Retention: removes what lies before offset.
+void event_log_memory_remove_before(struct event_log *log, enum event_log_stream stream,
+                                    int32_t partition, int64_t offset);
+// Away: health and event_log_append say UNAVAILABLE.
+void event_log_memory_set_away(struct event_log *log, bool is_away);
+// Held: records are stored, but done is called only when they are let go.
+void event_log_memory_hold_appends(struct event_log *log, bool is_held);
 
 #endif

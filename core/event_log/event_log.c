@@ -1,0 +1,141 @@
+#include "core/event_log/event_log.h"
+
+#include "core/base/memory.h"
+#include "core/event_log/event_log_kind.h"
+
+#include <assert.h>
+
+const char *event_log_stream_name(enum event_log_stream stream) {
+    static const char *const names[EVENT_LOG_STREAM_COUNT] = {"events", "deadletter"};
+    assert(stream < EVENT_LOG_STREAM_COUNT);
+    return names[stream];
+}
+
+size_t event_log_record_size(const struct record *record) {
+    size_t size = record->key.size + (record->has_value ? record->value.size : 0);
+    for (size_t i = 0; i < record->header_count; i++) {
+        size += record->headers[i].name.size + record->headers[i].value.size;
+    }
+    return size;
+}
+
+static void answer(struct event_loop_task *task) {
+    struct event_log_append *append = CONTAINER_OF(task, struct event_log_append, task);
+    append->done(append);
+}
+
+static void post_chain(struct event_log_chain *chain) {
+    if (chain->first) {
+        event_loop_post_chain(chain->loop, chain->first, chain->last);
+    }
+    chain->first = chain->last = NULL;
+}
+
+static struct event_log_chain *chain_of_loop(struct event_log_answers *answers,
+                                             struct event_loop *loop) {
+    for (size_t i = 0; i < answers->chain_count; i++) {
+        if (answers->chains[i].loop == loop) {
+            return &answers->chains[i];
+        }
+    }
+    if (answers->chain_count < EVENT_LOG_CHAINS) {
+        return &answers->chains[answers->chain_count++];
+    }
+    // More loops than chains: one of them gets its answers a little earlier.
+    post_chain(&answers->chains[0]);
+    return &answers->chains[0];
+}
+
+void event_log_answers_add(struct event_log_answers *answers, struct event_log_append *append,
+                           enum status status, int32_t partition, int64_t offset) {
+    append->status = status;
+    append->partition = partition;
+    append->offset = offset;
+    append->task.run = answer;
+    append->task.next = NULL;
+    struct event_log_chain *chain = chain_of_loop(answers, append->loop);
+    chain->loop = append->loop;
+    if (chain->last) {
+        chain->last->next = &append->task;
+    } else {
+        chain->first = &append->task;
+    }
+    chain->last = &append->task;
+    answers->answer_count++;
+}
+
+size_t event_log_answers_post(struct event_log_answers *answers) {
+    for (size_t i = 0; i < answers->chain_count; i++) {
+        post_chain(&answers->chains[i]);
+    }
+    size_t count = answers->answer_count;
+    answers->chain_count = 0;
+    answers->answer_count = 0;
+    return count;
+}
+
+enum status event_log_append(struct event_log *log, struct event_log_append *append) {
+    assert(append->stream < EVENT_LOG_STREAM_COUNT && append->loop && append->done);
+    return log->ops->append(log, append);
+}
+
+enum status event_log_health(struct event_log *log, struct error *error) {
+    return log->ops->health(log, error);
+}
+
+size_t event_log_appends_inside(struct event_log *log) {
+    return log->ops->appends_inside(log);
+}
+
+int32_t event_log_partition_count(struct event_log *log, enum event_log_stream stream) {
+    return log->ops->partition_count(log, stream);
+}
+
+void event_log_close(struct event_log *log, int64_t deadline_ms) {
+    log->ops->close(log, deadline_ms);
+}
+
+void event_log_destroy(struct event_log *log) {
+    if (log) {
+        log->ops->destroy(log);
+    }
+}
+
+enum status event_log_reader_create(struct event_log *log,
+                                    const struct event_log_reader_options *options,
+                                    struct event_log_reader **ret_reader, struct error *error) {
+    assert(options->stream < EVENT_LOG_STREAM_COUNT && options->group);
+    assert(options->assigned && options->records && options->revoked && options->lost &&
+           options->passed_by_retention);
+    return log->ops->reader_create(log, options, ret_reader, error);
+}
+
+void event_log_reader_commit(struct event_log_reader *reader, int32_t partition, int64_t offset) {
+    reader->ops->commit(reader, partition, offset);
+}
+
+void event_log_reader_pause(struct event_log_reader *reader, int32_t partition) {
+    reader->ops->pause(reader, partition, true);
+}
+
+void event_log_reader_resume(struct event_log_reader *reader, int32_t partition) {
+    reader->ops->pause(reader, partition, false);
+}
+
+void event_log_reader_release(struct event_log_reader *reader, int32_t partition, int64_t offset) {
+    reader->ops->release(reader, partition, offset);
+}
+
+int64_t event_log_reader_end_offset(struct event_log_reader *reader, int32_t partition) {
+    return reader->ops->end_offset(reader, partition);
+}
+
+void event_log_reader_close(struct event_log_reader *reader, void (*closed)(void *context)) {
+    reader->ops->close(reader, closed);
+}
+
+void event_log_reader_destroy(struct event_log_reader *reader) {
+    if (reader) {
+        reader->ops->destroy(reader);
+    }
+}
