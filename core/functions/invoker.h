@@ -50,6 +50,7 @@ const char *invocation_outcome_name(enum invocation_outcome outcome);
 struct invocation_result {
     enum invocation_outcome outcome;
     unsigned status;        // HTTP status of the answer, 0 = none
+    bool is_function_answer; // the function itself answered, whatever its status: a caller may see the body
     bool is_throttled;      // 429 or 503, or the provider's word for it
     int64_t retry_after_ms; // -1 = not said
     const struct http_header *headers;
