@@ -3,6 +3,7 @@
 #ifndef EVENT_GATEWAY_ADMIN_ADMIN_H
 #define EVENT_GATEWAY_ADMIN_ADMIN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "core/base/event_loop.h"
@@ -20,6 +21,7 @@ struct admin_options {
     struct event_log *log;         // for health
     const struct secrets *secrets; // NULL: functions with secrets are refused with a clear error
     const char *token;             // bearer token that every request but status and health needs; NULL = none
+    bool is_status_only;           // a node without the admin role: status, health and metrics, nothing else
 };
 enum status must_check admin_create(const struct admin_options *options, struct admin **ret_admin,
                                     struct error *error);

@@ -1,5 +1,5 @@
-// The ingest role: the Events API. One per worker loop; its handler is the events server's. Everything belongs
-// to that loop. The way of a request: receive_event.c.
+// The ingest role: the Events API. One per worker loop; its handler is the events server's.
+// Everything belongs to that loop. The way of a request: receive_event.c.
 #ifndef EVENT_GATEWAY_INGEST_INGEST_H
 #define EVENT_GATEWAY_INGEST_INGEST_H
 
@@ -17,7 +17,11 @@
 struct ingest;
 
 // Whether events of synchronous calls go to the log, and whether the caller's answer waits for it.
-enum record_sync { RECORD_SYNC_ASYNC, RECORD_SYNC_DURABLE, RECORD_SYNC_OFF };
+enum record_sync {
+    RECORD_SYNC_ASYNC,
+    RECORD_SYNC_DURABLE,
+    RECORD_SYNC_OFF
+};
 
 struct ingest_options {
     struct event_loop *loop;
@@ -28,9 +32,9 @@ struct ingest_options {
     const char *hosted_domain; // NULL = none
     bool requires_space;
     bool requires_registered_types;
-    int64_t sync_timeout_ms;    // deadline of synchronous calls and of authorizers
+    int64_t sync_timeout_ms;      // deadline of synchronous calls and of authorizers
     enum record_sync record_sync; // how much a synchronous caller waits for the log
-    size_t inside_max_requests; // requests that wait for the log, on this loop; beyond: 503
+    size_t inside_max_requests;   // requests that wait for the log, on this loop; beyond: 503
 };
 enum status must_check ingest_create(const struct ingest_options *options,
                                      struct ingest **ret_ingest, struct error *error);

@@ -1,0 +1,131 @@
+#include "core/node/stores.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "core/event_log/event_log_kinds.h"
+#include "core/registry/registry_store.h"
+
+static enum status make_folder(const char *path, struct error *error) {
+    struct stat found;
+    if (mkdir(path, 0700) == 0) {
+        return STATUS_OK;
+    }
+    int reason = errno;
+    if (reason == EEXIST && stat(path, &found) == 0 && S_ISDIR(found.st_mode)) {
+        return STATUS_OK;
+    }
+    return error_set(error, STATUS_UNAVAILABLE, "--data: cannot make the folder %s: %s", path,
+                     strerror(reason == EEXIST ? ENOTDIR : reason));
+}
+
+static void path_in(struct buffer *path, const char *folder, const char *name) {
+    buffer_append_format(path, "%s/%s", folder, name);
+}
+
+static enum status open_embedded_log(const struct settings *settings, struct event_log **ret_log,
+                                     struct error *error) {
+    struct buffer path = {0};
+    path_in(&path, settings_text(settings, "data"), "events.db");
+    struct event_log_sqlite_options options = {
+        .path = path.data,
+        .retention_ms = settings_number(settings, "retention"),
+        .dead_letter_retention_ms = settings_number(settings, "dead-letter-retention"),
+    };
+    enum status status = event_log_sqlite_create(&options, ret_log, error);
+    buffer_clear(&path);
+    return status;
+}
+
+static enum status open_kafka_log(const struct settings *settings, struct event_log **ret_log,
+                                  struct error *error) {
+    struct event_log_kafka_options options = {
+        .brokers = settings_text(settings, "kafka"),
+        .topic_prefix = settings_text(settings, "topic-prefix"),
+        .partitions = (int32_t)settings_number(settings, "partitions"),
+        .replication = (int32_t)settings_number(settings, "replication"),
+        .retention_ms = settings_number(settings, "retention"),
+        .dead_letter_retention_ms = settings_number(settings, "dead-letter-retention"),
+    };
+    options.setting_count = settings_list(settings, "kafka-set", &options.settings);
+    return event_log_kafka_create(&options, ret_log, error);
+}
+
+static enum status open_embedded_registry(const struct settings *settings,
+                                          struct registry **ret_registry, struct error *error) {
+    struct buffer path = {0};
+    struct registry_options options = {0};
+    path_in(&path, settings_text(settings, "data"), "registry.db");
+    enum status status = registry_store_sqlite_create(path.data, &options.store, error);
+    if (status == STATUS_OK) {
+        status = registry_create(&options, ret_registry, error);
+    }
+    buffer_clear(&path);
+    return status;
+}
+
+static enum status open_zookeeper_registry(const struct settings *settings,
+                                           struct registry **ret_registry, struct error *error) {
+    struct registry_options options = {.cache_path = settings_text(settings, "cache")};
+    struct registry_store_zookeeper_options zookeeper = {
+        .servers = settings_text(settings, "zookeeper"),
+        .session_timeout_ms = settings_number(settings, "zookeeper-session"),
+        .auth = settings_text(settings, "zookeeper-auth"),
+    };
+    enum status status = registry_store_zookeeper_create(&zookeeper, &options.store, error);
+    return status == STATUS_OK ? registry_create(&options, ret_registry, error) : status;
+}
+
+static enum status open_secrets(const struct node_settings *node, struct secrets **ret_secrets,
+                                struct error *error) {
+    const char *given = settings_text(node->settings, "secrets-key-file");
+    if (given) {
+        return secrets_create(given, false, ret_secrets, error);
+    }
+    if (node->command != COMMAND_DEV) {
+        *ret_secrets = NULL;
+        return STATUS_OK;
+    }
+    struct buffer path = {0};
+    path_in(&path, settings_text(node->settings, "data"), "secrets.key");
+    enum status status = secrets_create(path.data, true, ret_secrets, error);
+    buffer_clear(&path);
+    return status;
+}
+
+enum status stores_open(const struct node_settings *node, struct stores *ret_stores,
+                        struct error *error) {
+    struct stores stores = {0};
+    bool is_embedded = node->command == COMMAND_DEV;
+    enum status status = STATUS_OK;
+    if (is_embedded) {
+        status = make_folder(settings_text(node->settings, "data"), error);
+    }
+    if (status == STATUS_OK) {
+        status = open_secrets(node, &stores.secrets, error);
+    }
+    if (status == STATUS_OK) {
+        status = is_embedded ? open_embedded_registry(node->settings, &stores.registry, error)
+                             : open_zookeeper_registry(node->settings, &stores.registry, error);
+    }
+    if (status == STATUS_OK) {
+        status = is_embedded ? open_embedded_log(node->settings, &stores.log, error)
+                             : open_kafka_log(node->settings, &stores.log, error);
+    }
+    if (status != STATUS_OK) {
+        stores_destroy(&stores);
+        return status;
+    }
+    *ret_stores = stores;
+    return STATUS_OK;
+}
+
+void stores_destroy(struct stores *stores) {
+    if (stores->log) {
+        event_log_destroy(stores->log);
+    }
+    registry_destroy(stores->registry);
+    secrets_destroy(stores->secrets);
+    *stores = (struct stores){0};
+}

@@ -1,0 +1,11 @@
+// The file with the admin token. Used at start.
+#ifndef EVENT_GATEWAY_NODE_TOKEN_FILE_H
+#define EVENT_GATEWAY_NODE_TOKEN_FILE_H
+
+#include "core/base/status.h"
+
+// The first line without blanks at its ends; the caller owns it. STATUS_INVALID: cannot be read, is
+// shorter than 16 characters, or others than its owner may read it.
+enum status must_check token_file_read(const char *path, char **ret_token, struct error *error);
+
+#endif

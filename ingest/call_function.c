@@ -1,0 +1,172 @@
+// The synchronous ways of a request: invoke, and sync subscriptions. The function is called on this
+// loop and its answer is the caller's; the event is recorded beside the call. Nobody waits for the
+// log unless
+// --record-sync durable says so.
+
+#include <stdlib.h>
+
+#include "core/base/clock.h"
+#include "core/base/memory.h"
+#include "core/base/metrics.h"
+#include "ingest/function_answer.h"
+#include "ingest/ingest_private.h"
+#include "ingest/recording.h"
+
+static struct metric_family calls_family = {
+    .name = "eventgateway_sync_calls_total",
+    .help = "Synchronous calls of functions by outcome.",
+    .kind = METRIC_COUNTER,
+    .label_names = {"outcome"},
+};
+
+static struct metric_family duration_family = {
+    .name = "eventgateway_sync_call_seconds",
+    .help = "Duration of the function's part of synchronous calls.",
+    .kind = METRIC_HISTOGRAM,
+};
+
+struct sync_call {
+    struct intake *intake;
+    void (*read_answer)(const struct invocation_result *result, struct function_answer *ret_answer);
+    struct function_answer answer;
+    struct buffer answer_body; // a copy: the function's bytes are gone when the log is waited for
+    bool waits_for_function;
+    bool waits_for_log;
+};
+
+static void sync_call_answer_when_done(struct sync_call *call) {
+    if (call->waits_for_function || call->waits_for_log) {
+        return;
+    }
+    intake_answer(call->intake, &call->answer.response);
+    function_answer_clear(&call->answer);
+    buffer_clear(&call->answer_body);
+    free(call);
+}
+
+static void call_recorded(void *context) {
+    struct sync_call *call = context;
+    call->waits_for_log = false;
+    sync_call_answer_when_done(call);
+}
+
+static void function_answered(void *context, const struct invocation_result *result) {
+    struct sync_call *call = context;
+    metric_add(METRIC(&calls_family, invocation_outcome_name(result->outcome)), 1);
+    metric_observe_us(METRIC(&duration_family, NULL), result->duration_us);
+    call->read_answer(result, &call->answer);
+    call->waits_for_function = false;
+    if (call->waits_for_log) {
+        buffer_append(&call->answer_body, call->answer.response.body);
+        call->answer.response.body = buffer_bytes(&call->answer_body);
+    }
+    sync_call_answer_when_done(call);
+}
+
+static void record_call(struct sync_call *call, struct bytes sync) {
+    struct ingest *ingest = call->intake->ingest;
+    const struct event *event = call->intake->events.events[0];
+    count_received(call->intake, event);
+    switch (ingest->options.record_sync) {
+    case RECORD_SYNC_OFF:
+        return;
+    case RECORD_SYNC_ASYNC:
+        (void)recording_start(ingest, event, sync, NULL, NULL);
+        return;
+    case RECORD_SYNC_DURABLE:
+        call->waits_for_log = recording_start(ingest, event, sync, call_recorded, call);
+    }
+}
+
+static void sync_call_start(struct sync_call *call, struct bytes space, struct bytes function_id,
+                            const struct event_params *params, struct bytes sync) {
+    struct intake *intake = call->intake;
+    struct invocation_options options = {
+        .snapshot = intake->snapshot,
+        .space = space,
+        .function_id = function_id,
+        .event = intake->events.events[0],
+        .params = params,
+        .timeout_ms = intake->ingest->options.sync_timeout_ms,
+    };
+    call->waits_for_function = true;
+    record_call(call, sync);
+    (void)invoker_invoke(intake->ingest->options.invoker, &options, function_answered, call);
+}
+
+static struct sync_call *sync_call_create(struct intake *intake) {
+    struct sync_call *call = memory_allocate(sizeof *call);
+    call->intake = intake;
+    return call;
+}
+
+static void start_for_match(void *context, const struct route_match *match) {
+    struct intake *intake = context;
+    struct sync_call *call = sync_call_create(intake);
+    struct event_params params = {.items = match->params, .count = match->param_count};
+    call->read_answer = function_answer_of_subscription;
+    sync_call_start(call, match->subscription->space, match->subscription->function_id, &params,
+                    match->subscription->id);
+}
+
+bool call_sync_subscription(struct intake *intake) {
+    if (intake->events.count != 1) {
+        return false; // A batch is asynchronous.
+    }
+    const struct event *event = intake->events.events[0];
+    struct route_query query = {.space = event->context.space,
+                                .type = event->type,
+                                .method = event->context.method,
+                                .path = event->context.path};
+    return routes_match_sync(snapshot_routes(intake->snapshot), &query, start_for_match, intake);
+}
+
+// The event of an invoke is a custom event of the type "invoke".
+static enum status make_invoke_event(struct intake *intake, unsigned *ret_http_status,
+                                     struct error *error) {
+    struct event_http_options options = {
+        .source = bytes_of_text(intake->ingest->options.source),
+        .context = {.space = buffer_bytes(&intake->space),
+                    .method = intake->http.method,
+                    .path = buffer_bytes(&intake->path),
+                    .received_us = clock_wall_us()},
+    };
+    return event_http_decode(&intake->http, EVENT_DIALECT_CUSTOM, &options, &intake->events,
+                             ret_http_status, error);
+}
+
+static void answer_no_such_function(struct intake *intake) {
+    struct http_response response = {
+        .status = 500,
+        .content_type = "text/plain; charset=utf-8",
+        .body = BYTES("unable to look up registered function"),
+    };
+    metric_add(METRIC(&calls_family, invocation_outcome_name(INVOCATION_NO_FUNCTION)), 1);
+    intake_answer(intake, &response);
+}
+
+void call_invoked_function(struct intake *intake) {
+    struct error error;
+    struct bytes function_id;
+    unsigned http_status = 400;
+    if (!http_request_header(intake->request, "Function-ID", &function_id)) {
+        intake_refuse(intake, 400, 0, "invoke: the Function-ID header is missing");
+        return;
+    }
+    struct bytes space = intake_type_space(intake);
+    if (!snapshot_function(intake->snapshot, space, function_id)) {
+        answer_no_such_function(intake);
+        return;
+    }
+    if (make_invoke_event(intake, &http_status, &error) != STATUS_OK) {
+        intake_refuse(intake, http_status, 0, "%s", error.text);
+        return;
+    }
+    struct sync_call *call = sync_call_create(intake);
+    call->read_answer = function_answer_of_invoke;
+    struct buffer sync = {0};
+    buffer_append_text(&sync, "invoke,");
+    buffer_append(&sync, function_id);
+    sync_call_start(call, space, function_id, NULL, buffer_bytes(&sync));
+    buffer_clear(&sync);
+}

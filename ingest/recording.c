@@ -1,0 +1,89 @@
+#include "ingest/recording.h"
+
+#include <stdlib.h>
+
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/base/metrics.h"
+#include "core/events/event_record.h"
+#include "ingest/ingest_private.h"
+
+static struct metric_family lost_family = {
+    .name = "eventgateway_sync_events_not_recorded_total",
+    .help = "Events of synchronous calls that the log did not take; the callers were answered.",
+    .kind = METRIC_COUNTER,
+};
+
+struct recording {
+    struct event_log_append append;
+    struct encoded_record encoded;
+    const struct event *event;
+    recording_done_fn done;
+    void *context;
+};
+
+static void count_loss(enum status status) {
+    static struct log_limit limit;
+    uint64_t suppressed = 0;
+    metric_add(METRIC(&lost_family, NULL), 1);
+    if (log_limit_allows(&limit, 1, &suppressed)) {
+        log_line(LOG_WARNING, "event of a synchronous call not recorded",
+                 LOG_TEXT("reason", status_name(status)), LOG_NUMBER("more", (int64_t)suppressed));
+    }
+}
+
+static void recording_destroy(struct recording *recording) {
+    event_record_clear(&recording->encoded);
+    event_unref(recording->event);
+    free(recording);
+}
+
+static void recording_done(struct event_log_append *append) {
+    struct recording *recording = CONTAINER_OF(append, struct recording, append);
+    recording_done_fn done = recording->done;
+    void *context = recording->context;
+    if (append->status != STATUS_OK) {
+        count_loss(append->status);
+    }
+    recording_destroy(recording);
+    if (done) {
+        done(context);
+    }
+}
+
+static enum status mark_event(const struct event *event, struct bytes sync,
+                              const struct event **ret_marked, struct error *error) {
+    struct event_context context = event->context;
+    context.sync = sync;
+    struct event_builder *builder = event_builder_of(event);
+    event_builder_set_context(builder, &context);
+    return event_builder_finish_take(builder, ret_marked, error);
+}
+
+bool recording_start(struct ingest *ingest, const struct event *event, struct bytes sync,
+                     recording_done_fn done, void *context) {
+    struct error error;
+    const struct event *marked = NULL;
+    if (mark_event(event, sync, &marked, &error) != STATUS_OK) {
+        count_loss(STATUS_INVALID);
+        return false;
+    }
+    struct recording *recording = memory_allocate(sizeof *recording);
+    recording->event = marked;
+    recording->done = done;
+    recording->context = context;
+    event_record_encode(marked, &recording->encoded);
+    recording->append = (struct event_log_append){
+        .stream = EVENT_LOG_EVENTS,
+        .record = recording->encoded.record,
+        .loop = ingest->options.loop,
+        .done = recording_done,
+    };
+    enum status status = event_log_append(ingest->options.log, &recording->append);
+    if (status != STATUS_OK) {
+        count_loss(status);
+        recording_destroy(recording);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,18 @@
+// The append of a synchronous call's event beside the call (contract 2.5): marked as handled by
+// that subscription, so that dispatchers serve only the others. Belongs to the loop's thread.
+#ifndef EVENT_GATEWAY_INGEST_RECORDING_H
+#define EVENT_GATEWAY_INGEST_RECORDING_H
+
+#include "core/base/bytes.h"
+#include "core/events/event.h"
+#include "ingest/ingest.h"
+
+typedef void (*recording_done_fn)(void *context);
+
+// Appends a copy of event that is marked with sync. done (may be NULL) follows exactly once, later,
+// on the loop, whatever became of the append: a loss is counted and logged here. True when done
+// will follow.
+bool recording_start(struct ingest *ingest, const struct event *event, struct bytes sync,
+                     recording_done_fn done, void *context);
+
+#endif

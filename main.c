@@ -1,0 +1,495 @@
+// The program: settings -> stores -> workers -> roles -> wait -> stop in reverse. Read it first.
+
+#include <errno.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "admin/admin.h"
+#include "core/base/clock.h"
+#include "core/base/event_loop.h"
+#include "core/base/http_server.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/base/target_rules.h"
+#include "core/functions/invoker.h"
+#include "core/node/node_settings.h"
+#include "core/node/stores.h"
+#include "core/node/token_file.h"
+#include "dispatcher/dispatcher.h"
+#include "ingest/ingest.h"
+
+enum exit_code {
+    EXIT_STORE = 1,
+    EXIT_USAGE = 2
+};
+
+// One thread with its loop, and what lives on it.
+struct worker {
+    struct event_loop *loop;
+    struct event_loop_thread *thread;
+    struct invoker *invoker;
+    struct ingest *ingest;             // NULL without the role
+    struct http_server *events_server; // NULL without the role
+    struct admin *admin;               // on the first worker only
+    struct http_server *config_server; // on the first worker only
+
+    // While draining.
+    struct event_loop_timer drain_timer;
+    int64_t drain_until_us;
+    sem_t *drained;
+};
+
+struct node {
+    struct node_settings settings;
+    struct stores stores;
+    struct target_rules *targets;
+    char *admin_token;
+    struct worker *workers;
+    size_t worker_count;
+    struct dispatcher *dispatcher;
+};
+
+static size_t wanted_workers(const struct settings *settings) {
+    int64_t wanted = settings_number(settings, "workers");
+    if (wanted > 0) {
+        return (size_t)wanted;
+    }
+    long cores = sysconf(_SC_NPROCESSORS_ONLN);
+    return cores < 1 ? 1 : cores > 64 ? 64 : (size_t)cores;
+}
+
+static enum event_format default_format(const struct settings *settings) {
+    enum event_format format = EVENT_FORMAT_CLOUDEVENTS_1_0;
+    enum status status =
+        event_format_parse(bytes_of_text(settings_text(settings, "default-event-format")), &format);
+    (void)status; // The table allows only names that are formats.
+    return format;
+}
+
+static enum record_sync record_sync_of(const struct settings *settings) {
+    const char *name = settings_text(settings, "record-sync");
+    return strcmp(name, "durable") == 0 ? RECORD_SYNC_DURABLE
+           : strcmp(name, "off") == 0   ? RECORD_SYNC_OFF
+                                        : RECORD_SYNC_ASYNC;
+}
+
+// Workers share the port: the first one finds it, the others join by SO_REUSEPORT.
+static enum status start_events_server(struct node *node, struct worker *worker,
+                                       struct error *error) {
+    const struct settings *settings = node->settings.settings;
+    struct http_server *first = node->workers[0].events_server;
+    struct ingest_options ingest_options = {
+        .loop = worker->loop,
+        .log = node->stores.log,
+        .registry = node->stores.registry,
+        .invoker = worker->invoker,
+        .source = settings_text(settings, "source"),
+        .hosted_domain = settings_text(settings, "hosted-domain"),
+        .requires_space = settings_switch(settings, "require-space"),
+        .requires_registered_types = settings_switch(settings, "require-registered-types"),
+        .sync_timeout_ms = settings_number(settings, "sync-timeout"),
+        .record_sync = record_sync_of(settings),
+        .inside_max_requests =
+            (size_t)settings_number(settings, "max-inside") / node->worker_count + 1,
+    };
+    enum status status = ingest_create(&ingest_options, &worker->ingest, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct http_server_options options = {
+        .name = "events",
+        .address = settings_text(settings, "events-address"),
+        .port =
+            first ? http_server_port(first) : (uint16_t)settings_number(settings, "events-port"),
+        .body_max_bytes = (size_t)settings_number(settings, "max-body"),
+        .connections_max =
+            (size_t)settings_number(settings, "max-connections") / node->worker_count + 1,
+        .handler = ingest_handle,
+        .context = worker->ingest,
+    };
+    return http_server_create(worker->loop, &options, &worker->events_server, error);
+}
+
+static enum status start_config_server(struct node *node, struct worker *worker,
+                                       struct error *error) {
+    const struct settings *settings = node->settings.settings;
+    struct admin_options admin_options = {
+        .loop = worker->loop,
+        .registry = node->stores.registry,
+        .log = node->stores.log,
+        .secrets = node->stores.secrets,
+        .token = node->admin_token,
+        .is_status_only = (node->settings.roles & ROLE_ADMIN) == 0,
+    };
+    enum status status = admin_create(&admin_options, &worker->admin, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct http_server_options options = {
+        .name = "config",
+        .address = settings_text(settings, "config-address"),
+        .port = (uint16_t)settings_number(settings, "config-port"),
+        .body_max_bytes = 1024 * 1024,
+        .connections_max = 1024,
+        .handler = admin_handle,
+        .context = worker->admin,
+    };
+    return http_server_create(worker->loop, &options, &worker->config_server, error);
+}
+
+static enum status worker_create(struct node *node, size_t index, struct error *error) {
+    struct worker *worker = &node->workers[index];
+    struct invoker_options options = {
+        .targets = node->targets,
+        .secrets = node->stores.secrets,
+        .default_format = default_format(node->settings.settings),
+    };
+    char name[16];
+    snprintf(name, sizeof name, "worker-%zu", index);
+    enum status status = event_loop_create(name, &worker->loop, error);
+    if (status == STATUS_OK) {
+        status = invoker_create(worker->loop, &options, &worker->invoker, error);
+    }
+    if (status == STATUS_OK && (node->settings.roles & ROLE_INGEST)) {
+        status = start_events_server(node, worker, error);
+    }
+    if (status == STATUS_OK && index == 0) {
+        status = start_config_server(node, worker, error);
+    }
+    return status;
+}
+
+static enum status start_dispatcher(struct node *node, struct error *error) {
+    struct dispatcher_worker *workers = memory_allocate(node->worker_count * sizeof *workers);
+    for (size_t i = 0; i < node->worker_count; i++) {
+        workers[i] = (struct dispatcher_worker){.loop = node->workers[i].loop,
+                                                .invoker = node->workers[i].invoker};
+    }
+    struct dispatcher_options options = {
+        .log = node->stores.log,
+        .registry = node->stores.registry,
+        .workers = workers,
+        .worker_count = node->worker_count,
+        .group = node->settings.command == COMMAND_RUN
+                     ? settings_text(node->settings.settings, "group")
+                     : "eg-dispatcher",
+    };
+    enum status status = dispatcher_create(&options, &node->dispatcher, error);
+    free(workers);
+    return status;
+}
+
+static enum status read_targets(struct node *node, struct error *error) {
+    const char *const *values;
+    size_t count = settings_list(node->settings.settings, "allow-target", &values);
+    struct buffer list = {0};
+    if (node->settings.command == COMMAND_DEV) {
+        buffer_append_text(&list, "127.0.0.0/8,::1");
+    }
+    for (size_t i = 0; i < count; i++) {
+        buffer_append_format(&list, "%s%s", list.size > 0 ? "," : "", values[i]);
+    }
+    enum status status = target_rules_create(list.data ? list.data : "", &node->targets, error);
+    if (status != STATUS_OK) {
+        error_prefix(error, "--allow-target");
+    }
+    buffer_clear(&list);
+    return status;
+}
+
+static enum status node_build(struct node *node, struct error *error) {
+    node->worker_count = wanted_workers(node->settings.settings);
+    node->workers = memory_allocate(node->worker_count * sizeof *node->workers);
+    for (size_t i = 0; i < node->worker_count; i++) {
+        enum status status = worker_create(node, i, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    for (size_t i = 0; i < node->worker_count; i++) {
+        node->workers[i].thread = event_loop_thread_start(node->workers[i].loop);
+    }
+    return node->settings.roles & ROLE_DISPATCHER ? start_dispatcher(node, error) : STATUS_OK;
+}
+
+// Runs work on the worker's loop and waits for its end.
+struct loop_call {
+    struct event_loop_task task;
+    void (*work)(struct worker *worker);
+    struct worker *worker;
+    sem_t done;
+};
+
+static void run_loop_call(struct event_loop_task *task) {
+    struct loop_call *call = CONTAINER_OF(task, struct loop_call, task);
+    call->work(call->worker);
+    sem_post(&call->done);
+}
+
+static void on_loop(struct worker *worker, void (*work)(struct worker *worker)) {
+    if (!worker->thread) {
+        work(worker);
+        return;
+    }
+    struct loop_call call = {.task = {.run = run_loop_call}, .work = work, .worker = worker};
+    sem_init(&call.done, 0, 0);
+    event_loop_post(worker->loop, &call.task);
+    while (sem_wait(&call.done) != 0 && errno == EINTR) {
+    }
+    sem_destroy(&call.done);
+}
+
+static void close_door(struct worker *worker) {
+    if (worker->events_server) {
+        http_server_close_door(worker->events_server);
+        ingest_close_door(worker->ingest);
+    }
+    if (worker->config_server) {
+        http_server_close_door(worker->config_server);
+    }
+}
+
+static size_t requests_inside(const struct worker *worker) {
+    return (worker->events_server ? http_server_requests_inside(worker->events_server) : 0) +
+           (worker->config_server ? http_server_requests_inside(worker->config_server) : 0);
+}
+
+static void check_drained(struct event_loop_timer *timer) {
+    struct worker *worker = CONTAINER_OF(timer, struct worker, drain_timer);
+    if (requests_inside(worker) == 0 || event_loop_now_us(worker->loop) >= worker->drain_until_us) {
+        sem_post(worker->drained);
+        return;
+    }
+    event_loop_timer_start(worker->loop, timer, 5000);
+}
+
+static void start_drain(struct worker *worker) {
+    worker->drain_timer.expired = check_drained;
+    event_loop_timer_start(worker->loop, &worker->drain_timer, 0);
+}
+
+static void drain_requests(struct node *node, int64_t deadline_ms) {
+    sem_t drained;
+    sem_init(&drained, 0, 0);
+    for (size_t i = 0; i < node->worker_count; i++) {
+        struct worker *worker = &node->workers[i];
+        worker->drained = &drained;
+        worker->drain_until_us = clock_monotonic_us() + deadline_ms * 1000;
+        on_loop(worker, start_drain);
+    }
+    for (size_t i = 0; i < node->worker_count; i++) {
+        while (sem_wait(&drained) != 0 && errno == EINTR) {
+        }
+    }
+    sem_destroy(&drained);
+}
+
+// Calls that still run are cancelled, which answers the requests that wait for them.
+static void destroy_roles(struct worker *worker) {
+    invoker_destroy(worker->invoker);
+    worker->invoker = NULL;
+    if (worker->events_server) {
+        http_server_destroy(worker->events_server);
+    }
+    if (worker->ingest) {
+        ingest_destroy(worker->ingest);
+    }
+    if (worker->config_server) {
+        http_server_destroy(worker->config_server);
+    }
+    if (worker->admin) {
+        admin_destroy(worker->admin);
+    }
+}
+
+static void worker_destroy(struct worker *worker) {
+    if (!worker->loop) {
+        return;
+    }
+    on_loop(worker, destroy_roles);
+    event_loop_stop(worker->loop);
+    if (worker->thread) {
+        event_loop_thread_join(worker->thread);
+    }
+    event_loop_destroy(worker->loop);
+}
+
+// Accepts half-built nodes.
+static void node_stop(struct node *node) {
+    int64_t deadline_ms =
+        node->settings.settings ? settings_number(node->settings.settings, "drain-timeout") : 0;
+    bool is_running = node->worker_count > 0 && node->workers[node->worker_count - 1].thread;
+    if (is_running) {
+        for (size_t i = 0; i < node->worker_count; i++) {
+            on_loop(&node->workers[i], close_door);
+        }
+        drain_requests(node, deadline_ms);
+    }
+    if (node->dispatcher) {
+        dispatcher_close(node->dispatcher, deadline_ms);
+        dispatcher_destroy(node->dispatcher);
+    }
+    if (node->stores.log) {
+        event_log_close(node->stores.log, deadline_ms);
+    }
+    for (size_t i = 0; i < node->worker_count; i++) {
+        worker_destroy(&node->workers[i]);
+    }
+    free(node->workers);
+    stores_destroy(&node->stores);
+    target_rules_destroy(node->targets);
+    free(node->admin_token);
+    node_settings_clear(&node->settings);
+}
+
+static void print_address(const char *what, const char *address, uint16_t port) {
+    bool is_v6 = strchr(address, ':') != NULL;
+    printf("%-18s http://%s%s%s:%u\n", what, is_v6 ? "[" : "", address, is_v6 ? "]" : "", port);
+}
+
+// On stdout, so that scripts can read ports that were free ones.
+static void print_addresses(const struct node *node) {
+    const struct settings *settings = node->settings.settings;
+    const struct worker *first = &node->workers[0];
+    printf("Event Gateway %s is ready.\n", EVENT_GATEWAY_VERSION);
+    if (first->events_server) {
+        print_address("Events API", settings_text(settings, "events-address"),
+                      http_server_port(first->events_server));
+    }
+    print_address(node->settings.roles & ROLE_ADMIN ? "Configuration API" : "Status and metrics",
+                  settings_text(settings, "config-address"),
+                  http_server_port(first->config_server));
+    if (node->settings.command == COMMAND_DEV) {
+        printf("%-18s %s\n", "Data", settings_text(settings, "data"));
+    }
+    fflush(stdout);
+}
+
+static void configure_log(const struct settings *settings) {
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    const char *wanted = settings_text(settings, "log-level");
+    enum log_level level = LOG_INFO;
+    for (size_t i = 0; i < ARRAY_LENGTH(levels); i++) {
+        if (strcmp(wanted, levels[i]) == 0) {
+            level = (enum log_level)i;
+        }
+    }
+    bool is_json = strcmp(settings_text(settings, "log-format"), "json") == 0;
+    log_configure(level, is_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
+}
+
+static enum status node_start(struct node *node, struct error *error) {
+    const struct settings *settings = node->settings.settings;
+    enum status status = read_targets(node, error);
+    const char *token_path = settings_text(settings, "admin-token-file");
+    if (status == STATUS_OK && token_path) {
+        status = token_file_read(token_path, &node->admin_token, error);
+    }
+    if (status == STATUS_OK) {
+        status = stores_open(&node->settings, &node->stores, error);
+    }
+    return status == STATUS_OK ? node_build(node, error) : status;
+}
+
+// Every thread inherits the mask, so that the signals come to the main thread alone, in sigwait.
+static void block_signals(sigset_t *ret_wanted) {
+    sigset_t blocked;
+    sigemptyset(ret_wanted);
+    sigaddset(ret_wanted, SIGTERM);
+    sigaddset(ret_wanted, SIGINT);
+    blocked = *ret_wanted;
+    sigaddset(&blocked, SIGPIPE);
+    sigaddset(&blocked, SIGHUP);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+}
+
+static int run_command(enum command command, int argument_count, char **arguments,
+                       char **environment) {
+    struct node node = {0};
+    struct error error = {0};
+    sigset_t wanted;
+    int received = 0;
+    if (node_settings_read(command, argument_count, arguments, environment, &node.settings,
+                           &error) != STATUS_OK) {
+        fprintf(stderr, "event-gateway: %s\n", error.text);
+        return EXIT_USAGE;
+    }
+    configure_log(node.settings.settings);
+    block_signals(&wanted);
+    enum status status = node_start(&node, &error);
+    if (status != STATUS_OK) {
+        fprintf(stderr, "event-gateway: %s\n", error.text);
+        node_stop(&node);
+        return status == STATUS_INVALID ? EXIT_USAGE : EXIT_STORE;
+    }
+    print_addresses(&node);
+    sigwait(&wanted, &received);
+    log_line(LOG_INFO, "shutting down", LOG_TEXT("signal", strsignal(received)));
+    node_stop(&node);
+    log_line(LOG_INFO, "stopped", LOG_TEXT("signal", strsignal(received)));
+    return 0;
+}
+
+static void write_usage(FILE *file) {
+    fprintf(file,
+            "Event Gateway %s: stores every event before it acknowledges it, and invokes the\n"
+            "functions that subscribe to it, at least once.\n\n"
+            "Usage:\n"
+            "  event-gateway dev [flags]      everything in one process, on an embedded store\n"
+            "  event-gateway run [flags]      a node of a cluster on Kafka and ZooKeeper\n"
+            "  event-gateway version\n\n"
+            "`event-gateway dev --help` and `event-gateway run --help` list the flags. Every flag\n"
+            "can be given as an environment variable: --events-port is\n"
+            "EVENT_GATEWAY_EVENTS_PORT.\n",
+            EVENT_GATEWAY_VERSION);
+}
+
+static int write_help(enum command command) {
+    struct buffer help = {0};
+    node_settings_write_help(command, &help);
+    printf("Usage: event-gateway %s [flags]\n\n%s", command == COMMAND_DEV ? "dev" : "run",
+           help.data ? help.data : "");
+    buffer_clear(&help);
+    return 0;
+}
+
+static bool wants_help(int count, char **arguments) {
+    for (int i = 0; i < count; i++) {
+        if (strcmp(arguments[i], "--help") == 0 || strcmp(arguments[i], "-h") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int main(int count, char **arguments, char **environment) {
+    const char *name = count > 1 ? arguments[1] : "";
+    if (strcmp(name, "version") == 0 || strcmp(name, "--version") == 0) {
+        printf("event-gateway %s\n", EVENT_GATEWAY_VERSION);
+        return 0;
+    }
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+        write_usage(stdout);
+        return 0;
+    }
+    bool is_dev = strcmp(name, "dev") == 0;
+    if (!is_dev && strcmp(name, "run") != 0) {
+        if (count > 1) {
+            fprintf(stderr, "event-gateway: no command \"%s\"; there are dev, run, version\n",
+                    name);
+        } else {
+            write_usage(stderr);
+        }
+        return EXIT_USAGE;
+    }
+    enum command command = is_dev ? COMMAND_DEV : COMMAND_RUN;
+    if (wants_help(count - 2, arguments + 2)) {
+        return write_help(command);
+    }
+    return run_command(command, count - 2, arguments + 2, environment);
+}
