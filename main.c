@@ -365,7 +365,7 @@ static void print_addresses(const struct node *node) {
                   settings_text(settings, "config-address"),
                   http_server_port(first->config_server));
     if (node->settings.command == COMMAND_DEV) {
-        printf("%-18s %s\n", "Data", settings_text(settings, "data"));
+        printf("%-18s %s\n", "Data", node_settings_data(&node->settings));
     }
     fflush(stdout);
 }

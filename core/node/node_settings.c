@@ -17,17 +17,10 @@ static const struct setting table[] = {
      .group = "General"},
     {.name = "data",
      .kind = SETTING_TEXT,
-     .default_text = "event-gateway-data",
      .value_name = "DIR",
-     .help = "Folder of the embedded store; made when it is missing.",
-     .commands = COMMAND_DEV,
-     .group = "General"},
-    {.name = "cache",
-     .kind = SETTING_TEXT,
-     .value_name = "FILE",
-     .help =
-         "Where the last configuration is kept, so that a node can start while ZooKeeper is away.",
-     .commands = COMMAND_RUN,
+     .help = "dev: folder of the embedded store (event-gateway-data when not given). run: folder "
+             "where the last configuration is kept, for a start while ZooKeeper is away.",
+     .commands = BOTH,
      .group = "General"},
     {.name = "role",
      .kind = SETTING_LIST,
@@ -388,6 +381,11 @@ enum status node_settings_read(enum command command, int argument_count, char **
 void node_settings_clear(struct node_settings *settings) {
     settings_destroy((struct settings *)settings->settings);
     settings->settings = NULL;
+}
+
+const char *node_settings_data(const struct node_settings *settings) {
+    const char *given = settings_text(settings->settings, "data");
+    return !given && settings->command == COMMAND_DEV ? "event-gateway-data" : given;
 }
 
 void node_settings_write_help(enum command command, struct buffer *ret_buffer) {

@@ -30,6 +30,8 @@ enum status must_check node_settings_read(enum command command, int argument_cou
                                           char **arguments, char **environment,
                                           struct node_settings *ret_settings, struct error *error);
 void node_settings_clear(struct node_settings *settings);
+// The data folder; NULL = none (run only).
+const char *node_settings_data(const struct node_settings *settings);
 void node_settings_write_help(enum command command, struct buffer *ret_buffer);
 
 #endif

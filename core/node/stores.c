@@ -24,10 +24,11 @@ static void path_in(struct buffer *path, const char *folder, const char *name) {
     buffer_append_format(path, "%s/%s", folder, name);
 }
 
-static enum status open_embedded_log(const struct settings *settings, struct event_log **ret_log,
+static enum status open_embedded_log(const struct node_settings *node, struct event_log **ret_log,
                                      struct error *error) {
+    const struct settings *settings = node->settings;
     struct buffer path = {0};
-    path_in(&path, settings_text(settings, "data"), "events.db");
+    path_in(&path, node_settings_data(node), "events.db");
     struct event_log_sqlite_options options = {
         .path = path.data,
         .retention_ms = settings_number(settings, "retention"),
@@ -52,11 +53,11 @@ static enum status open_kafka_log(const struct settings *settings, struct event_
     return event_log_kafka_create(&options, ret_log, error);
 }
 
-static enum status open_embedded_registry(const struct settings *settings,
+static enum status open_embedded_registry(const struct node_settings *node,
                                           struct registry **ret_registry, struct error *error) {
     struct buffer path = {0};
     struct registry_options options = {0};
-    path_in(&path, settings_text(settings, "data"), "registry.db");
+    path_in(&path, node_settings_data(node), "registry.db");
     enum status status = registry_store_sqlite_create(path.data, &options.store, error);
     if (status == STATUS_OK) {
         status = registry_create(&options, ret_registry, error);
@@ -65,16 +66,25 @@ static enum status open_embedded_registry(const struct settings *settings,
     return status;
 }
 
-static enum status open_zookeeper_registry(const struct settings *settings,
+static enum status open_zookeeper_registry(const struct node_settings *node,
                                            struct registry **ret_registry, struct error *error) {
-    struct registry_options options = {.cache_path = settings_text(settings, "cache")};
+    struct buffer cache = {0};
+    struct registry_options options = {0};
     struct registry_store_zookeeper_options zookeeper = {
-        .servers = settings_text(settings, "zookeeper"),
-        .session_timeout_ms = settings_number(settings, "zookeeper-session"),
-        .auth = settings_text(settings, "zookeeper-auth"),
+        .servers = settings_text(node->settings, "zookeeper"),
+        .session_timeout_ms = settings_number(node->settings, "zookeeper-session"),
+        .auth = settings_text(node->settings, "zookeeper-auth"),
     };
+    if (node_settings_data(node)) {
+        path_in(&cache, node_settings_data(node), "registry-cache.json");
+        options.cache_path = cache.data;
+    }
     enum status status = registry_store_zookeeper_create(&zookeeper, &options.store, error);
-    return status == STATUS_OK ? registry_create(&options, ret_registry, error) : status;
+    if (status == STATUS_OK) {
+        status = registry_create(&options, ret_registry, error);
+    }
+    buffer_clear(&cache);
+    return status;
 }
 
 static enum status open_secrets(const struct node_settings *node, struct secrets **ret_secrets,
@@ -88,7 +98,7 @@ static enum status open_secrets(const struct node_settings *node, struct secrets
         return STATUS_OK;
     }
     struct buffer path = {0};
-    path_in(&path, settings_text(node->settings, "data"), "secrets.key");
+    path_in(&path, node_settings_data(node), "secrets.key");
     enum status status = secrets_create(path.data, true, ret_secrets, error);
     buffer_clear(&path);
     return status;
@@ -99,18 +109,18 @@ enum status stores_open(const struct node_settings *node, struct stores *ret_sto
     struct stores stores = {0};
     bool is_embedded = node->command == COMMAND_DEV;
     enum status status = STATUS_OK;
-    if (is_embedded) {
-        status = make_folder(settings_text(node->settings, "data"), error);
+    if (node_settings_data(node)) {
+        status = make_folder(node_settings_data(node), error);
     }
     if (status == STATUS_OK) {
         status = open_secrets(node, &stores.secrets, error);
     }
     if (status == STATUS_OK) {
-        status = is_embedded ? open_embedded_registry(node->settings, &stores.registry, error)
-                             : open_zookeeper_registry(node->settings, &stores.registry, error);
+        status = is_embedded ? open_embedded_registry(node, &stores.registry, error)
+                             : open_zookeeper_registry(node, &stores.registry, error);
     }
     if (status == STATUS_OK) {
-        status = is_embedded ? open_embedded_log(node->settings, &stores.log, error)
+        status = is_embedded ? open_embedded_log(node, &stores.log, error)
                              : open_kafka_log(node->settings, &stores.log, error);
     }
     if (status != STATUS_OK) {
