@@ -1,7 +1,7 @@
-// HTTP/1.1 server on one event loop, over libmicrohttpd in external epoll mode (its own epoll thread
-// stalls when a multiple of 128 connections become ready together; README of core/base). Several servers,
-// one per loop, share a port by SO_REUSEPORT. Everything belongs to the loop's thread. A request belongs
-// to the server; its bytes are valid until it is answered.
+// HTTP/1.1 server on one event loop, over libmicrohttpd in external epoll mode (its own epoll
+// thread stalls when a multiple of 128 connections become ready together; README of core/base).
+// Several servers, one per loop, share a port by SO_REUSEPORT. Everything belongs to the loop's
+// thread. A request belongs to the server; its bytes are valid until it is answered.
 #ifndef EVENT_GATEWAY_BASE_HTTP_SERVER_H
 #define EVENT_GATEWAY_BASE_HTTP_SERVER_H
 
@@ -21,24 +21,29 @@ struct http_header {
     struct bytes value;
 };
 
-// Called once per request when its whole body is there and within the limits. It must end in exactly one
-// http_respond, at once or later on the same thread.
+// Called once per request when its whole body is there and within the limits. It must end in
+// exactly one http_respond, at once or later on the same thread.
 typedef void (*http_handler_fn)(void *context, struct http_request *request);
 
 struct http_server_options {
-    const char *name;           // for log lines and metrics: "events", "config"
-    const char *address;        // numeric IPv4 or IPv6 address
-    uint16_t port;              // 0 = a free one; see http_server_port
-    size_t body_max_bytes;      // beyond: 413, without reading the rest
-    size_t header_max_bytes;    // beyond: 431; default 96 KiB
-    size_t connections_max;     // beyond: not accepted until others go
-    int64_t idle_timeout_ms;    // a connection without progress (also inside a header or body) is closed
+    const char *name;        // for log lines and metrics: "events", "config"
+    const char *address;     // numeric IPv4 or IPv6 address
+    uint16_t port;           // 0 = a free one; see http_server_port
+    bool must_be_free;       // refuse a port on which anybody listens; for the first of several
+    size_t body_max_bytes;   // beyond: 413, without reading the rest
+    size_t header_max_bytes; // beyond: 431; default 96 KiB
+    size_t connections_max;  // beyond: not accepted until others go
+    int64_t
+        idle_timeout_ms; // a connection without progress (also inside a header or body) is closed
+    int64_t request_timeout_ms;  // head and body must be complete by then: 408; 0 = 30 s or idle,
+                                 // the longer
     size_t body_total_max_bytes; // all bodies in memory on this server; beyond: 503 + Retry-After
     http_handler_fn handler;
     void *context;
 };
 
-// Listens at once. An address that cannot be bound: STATUS_UNAVAILABLE with address, port and reason.
+// Listens at once. An address that cannot be bound: STATUS_UNAVAILABLE with address, port and
+// reason.
 enum status must_check http_server_create(struct event_loop *loop,
                                           const struct http_server_options *options,
                                           struct http_server **ret_server, struct error *error);
@@ -46,7 +51,8 @@ uint16_t http_server_port(const struct http_server *server);
 // Requests that were handed to the handler and are not answered yet.
 size_t http_server_requests_inside(const struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
-// Step one of a shutdown: accepts no more connections; answers still go out, each with Connection: close.
+// Step one of a shutdown: accepts no more connections; answers still go out, each with Connection:
+// close.
 void http_server_close_door(struct http_server *server);
 // Needs requests_inside 0. Closes what connections are left.
 void http_server_destroy(struct http_server *server);
@@ -58,7 +64,8 @@ struct bytes http_request_path(const struct http_request *request);
 struct bytes http_request_query(const struct http_request *request);
 // The whole body; empty when there is none.
 struct bytes http_request_body(const struct http_request *request);
-// The first header of that name, in any case; false when there is none. Names and values are as they came.
+// The first header of that name, in any case; false when there is none. Names and values are as
+// they came.
 bool http_request_header(const struct http_request *request, const char *name,
                          struct bytes *ret_value);
 // In the order of arrival, duplicates included. Stops early when visit returns false.
@@ -84,7 +91,8 @@ struct http_response {
 
 // Answers; the request is gone afterwards. On the loop's thread, inside the handler or later.
 void http_respond(struct http_request *request, const struct http_response *response);
-// {"errors":[{"message":"..."}]} with the message formatted and JSON-escaped. retry_after_s 0 = no header.
+// {"errors":[{"message":"..."}]} with the message formatted and JSON-escaped. retry_after_s 0 = no
+// header.
 void http_respond_error(struct http_request *request, unsigned status, unsigned retry_after_s,
                         const char *format, ...) __attribute__((format(printf, 4, 5)));
 

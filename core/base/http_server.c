@@ -1,0 +1,653 @@
+#include "core/base/http_server.h"
+
+#include "core/base/clock.h"
+#include "core/base/event_loop.h"
+#include "core/base/http_listener.h"
+#include "core/base/http_refusal.h"
+#include "core/base/http_request.h"
+#include "core/base/json.h"
+#include "core/base/memory.h"
+#include "core/base/metrics.h"
+
+#include <microhttpd.h>
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum {
+    HEADER_DEFAULT_BYTES = 96 * 1024,
+    // Beside the head, libmicrohttpd's memory holds its list of headers and the answer's head.
+    POOL_EXTRA_BYTES = 32 * 1024,
+    REQUEST_TIMEOUT_MS = 30 * 1000,
+    SWEEP_MAX_MS = 5000,
+    FLUSH_MS = 1000, // for answers that the sockets have not taken when a server is destroyed
+};
+
+// One connection, from accept to close.
+struct http_connection {
+    struct http_server *server;
+    int fd;
+    int64_t idle_since_us;        // accepted, or the last answer was sent
+    struct http_request *request; // NULL while it is idle
+    bool lingers;                 // was refused; bytes may still come
+    struct http_connection *next;
+    struct http_connection *previous;
+};
+
+struct http_server {
+    struct event_loop *loop;
+    struct http_server_options options;
+    char *name;
+    struct MHD_Daemon *daemon;
+    int listen_fd; // -1 once the door is closed
+    uint16_t port;
+    struct event_loop_watch watch; // libmicrohttpd's epoll
+    struct event_loop_timer timer; // its next timeout
+    struct event_loop_timer sweep;
+    struct event_loop_hook hook;
+    struct http_lingering *lingering;
+    struct http_connection *connections;
+    size_t connection_count;
+    size_t requests_inside;
+    size_t answers_unsent;
+    uint64_t requests_handed; // ever
+    struct http_body_budget bodies;
+    bool is_running_daemon;
+    bool needs_run; // something was resumed, or libmicrohttpd wants to go on
+    struct metric *metric_connections;
+};
+
+static struct metric_family connections_open = {
+    .name = "eventgateway_http_connections",
+    .help = "Connections that are open.",
+    .kind = METRIC_GAUGE,
+    .label_names = {"server"},
+};
+static struct metric_family requests_refused = {
+    .name = "eventgateway_http_requests_refused_total",
+    .help = "Requests that were refused or given up before any handler saw them.",
+    .kind = METRIC_COUNTER,
+    .label_names = {"server", "code"},
+};
+
+static int64_t request_timeout_us(const struct http_server *server) {
+    int64_t timeout_ms = server->options.request_timeout_ms;
+    if (timeout_ms == 0) {
+        timeout_ms = server->options.idle_timeout_ms > REQUEST_TIMEOUT_MS
+                         ? server->options.idle_timeout_ms
+                         : REQUEST_TIMEOUT_MS;
+    }
+    return timeout_ms * 1000;
+}
+
+// --- Connections
+
+static void connection_opened(struct http_server *server, struct MHD_Connection *mhd,
+                              void **socket_context) {
+    struct http_connection *connection = memory_allocate(sizeof *connection);
+    connection->server = server;
+    connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    connection->idle_since_us = event_loop_now_us(server->loop);
+    connection->next = server->connections;
+    if (connection->next) {
+        connection->next->previous = connection;
+    }
+    server->connections = connection;
+    server->connection_count++;
+    metric_add(server->metric_connections, 1);
+    *socket_context = connection;
+}
+
+// Called before libmicrohttpd closes the descriptor. Unread bytes would turn that into a reset.
+static void connection_closed(struct http_server *server, struct http_connection *connection) {
+    char byte;
+    bool has_unread = recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+    if (server->lingering && (has_unread || connection->lingers)) {
+        http_lingering_add(server->lingering, connection->fd);
+    }
+    if (connection->previous) {
+        connection->previous->next = connection->next;
+    } else {
+        server->connections = connection->next;
+    }
+    if (connection->next) {
+        connection->next->previous = connection->previous;
+    }
+    server->connection_count--;
+    metric_add(server->metric_connections, -1);
+    free(connection);
+}
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                          enum MHD_ConnectionNotificationCode code) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        connection_opened(context, mhd, socket_context);
+    } else {
+        connection_closed(context, *socket_context);
+    }
+}
+
+static void refuse(struct http_connection *connection, unsigned status, const char *message) {
+    struct http_server *server = connection->server;
+    struct http_request *request = connection->request;
+    struct http_refusal refusal = {
+        .status = status,
+        .message = message,
+        .retry_after_s = status == 503 ? 1 : 0,
+        .is_head =
+            request && request->method.size == 4 && memcmp(request->method.data, "HEAD", 4) == 0,
+    };
+    http_refusal_send(connection->fd, &refusal);
+    connection->lingers = true;
+    char code[16];
+    snprintf(code, sizeof code, "%u", status);
+    metric_add(METRIC(&requests_refused, server->name, code), 1);
+}
+
+static void check_deadline(struct http_connection *connection, int64_t now_us) {
+    struct http_server *server = connection->server;
+    struct http_request *request = connection->request;
+    if (!request) {
+        // Also bounds a request line that comes byte by byte.
+        if (now_us - connection->idle_since_us >= server->options.idle_timeout_ms * 1000) {
+            shutdown(connection->fd, SHUT_RDWR);
+        }
+    } else if (request->stage <= HTTP_REQUEST_BODY &&
+               now_us - request->begun_us >= request_timeout_us(server)) {
+        refuse(connection, 408, "the request was not complete in time");
+        shutdown(connection->fd, SHUT_RDWR);
+    }
+}
+
+static void start_sweep(struct http_server *server) {
+    int64_t shortest_us = server->options.idle_timeout_ms * 1000;
+    if (request_timeout_us(server) < shortest_us) {
+        shortest_us = request_timeout_us(server);
+    }
+    int64_t delay_us = shortest_us / 4;
+    event_loop_timer_start(server->loop, &server->sweep,
+                           delay_us < SWEEP_MAX_MS * 1000 ? delay_us : SWEEP_MAX_MS * 1000);
+}
+
+// libmicrohttpd's own timeout starts anew with every byte that comes.
+static void sweep_expired(struct event_loop_timer *timer) {
+    struct http_server *server = CONTAINER_OF(timer, struct http_server, sweep);
+    int64_t now_us = event_loop_now_us(server->loop);
+    for (struct http_connection *connection = server->connections; connection;
+         connection = connection->next) {
+        check_deadline(connection, now_us);
+    }
+    start_sweep(server);
+}
+
+// --- Requests
+
+// The first thing that libmicrohttpd tells of a request: its target, before it takes it apart.
+static void *on_target(void *context, const char *target, struct MHD_Connection *mhd) {
+    struct http_server *server = context;
+    struct http_request *request = http_request_create(target);
+    request->server = server;
+    request->mhd = mhd;
+    request->connection =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
+    request->connection->request = request;
+    request->begun_us = event_loop_now_us(server->loop);
+    return request;
+}
+
+static enum MHD_Result visit_framing(void *context, enum MHD_ValueKind kind, const char *name,
+                                     size_t name_size, const char *value, size_t value_size) {
+    (void)kind;
+    http_framing_visit(context, (struct bytes){name, name_size},
+                       (struct bytes){value, value ? value_size : 0});
+    return MHD_YES;
+}
+
+static enum MHD_Result take_head(struct http_request *request, const char *path,
+                                 const char *method) {
+    struct http_server *server = request->server;
+    request->stage = HTTP_REQUEST_BODY;
+    request->received_us = event_loop_now_us(server->loop);
+    request->method = bytes_of_text(method);
+    request->path = bytes_of_text(path);
+    struct http_framing framing = {0};
+    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, visit_framing, &framing);
+    size_t head_size =
+        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
+    if (head_size > server->options.header_max_bytes) {
+        refuse(request->connection, 431, "the headers are too large");
+        return MHD_NO;
+    }
+    if (framing.is_broken) {
+        refuse(request->connection, 400, "Content-Length or Transfer-Encoding is malformed");
+        return MHD_NO;
+    }
+    if (framing.is_unknown_encoding) {
+        refuse(request->connection, 501, "the only Transfer-Encoding is chunked");
+        return MHD_NO;
+    }
+    if (framing.has_length && framing.length > server->bodies.one_max) {
+        refuse(request->connection, 413, "the body is too large");
+        return MHD_NO;
+    }
+    if (framing.has_length) {
+        request->body_expected = (size_t)framing.length;
+    }
+    return MHD_YES;
+}
+
+static enum MHD_Result take_body(struct http_request *request, const char *data, size_t *size) {
+    enum status status = http_request_body_append(request, &request->server->bodies, data, *size);
+    if (status == STATUS_TOO_LARGE) {
+        refuse(request->connection, 413, "the body is too large");
+        return MHD_NO;
+    }
+    if (status != STATUS_OK) {
+        refuse(request->connection, 503, "too many requests are being received");
+        return MHD_NO;
+    }
+    *size = 0;
+    return MHD_YES;
+}
+
+static enum MHD_Result hand_over(struct http_request *request) {
+    struct http_server *server = request->server;
+    request->stage = HTTP_REQUEST_INSIDE;
+    server->requests_inside++;
+    server->requests_handed++;
+    server->options.handler(server->options.context, request);
+    if (request->stage == HTTP_REQUEST_INSIDE) {
+        request->is_suspended = true;
+        MHD_suspend_connection(request->mhd);
+    }
+    return MHD_YES;
+}
+
+// libmicrohttpd calls this once for the head, once for each piece of the body, and once at its end.
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_size, void **request_context) {
+    (void)context;
+    (void)mhd;
+    (void)version;
+    struct http_request *request = *request_context;
+    if (request->stage == HTTP_REQUEST_HEAD) {
+        return take_head(request, path, method);
+    }
+    if (*data_size > 0) {
+        return take_body(request, data, data_size);
+    }
+    return hand_over(request);
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
+                         enum MHD_RequestTerminationCode code) {
+    (void)mhd;
+    struct http_server *server = context;
+    struct http_request *request = *request_context;
+    if (!request) {
+        return;
+    }
+    // The handler's requests are suspended, and libmicrohttpd leaves those alone.
+    assert(request->stage != HTTP_REQUEST_INSIDE);
+    if (request->stage == HTTP_REQUEST_ANSWERED) {
+        server->answers_unsent--;
+    }
+    if (code == MHD_REQUEST_TERMINATED_WITH_ERROR) {
+        request->connection->lingers = true;
+    }
+    request->connection->request = NULL;
+    request->connection->idle_since_us = event_loop_now_us(server->loop);
+    http_request_destroy(request, &server->bodies);
+    *request_context = NULL;
+}
+
+bool http_request_header(const struct http_request *request, const char *name,
+                         struct bytes *ret_value) {
+    const char *value;
+    size_t size;
+    if (MHD_lookup_connection_value_n(request->mhd, MHD_HEADER_KIND, name, strlen(name), &value,
+                                      &size) != MHD_YES) {
+        return false;
+    }
+    *ret_value = (struct bytes){value, value ? size : 0};
+    return true;
+}
+
+struct header_visit {
+    http_header_fn visit;
+    void *context;
+};
+
+static enum MHD_Result visit_header(void *context, enum MHD_ValueKind kind, const char *name,
+                                    size_t name_size, const char *value, size_t value_size) {
+    (void)kind;
+    const struct header_visit *visit = context;
+    struct http_header header = {{name, name_size}, {value, value ? value_size : 0}};
+    return visit->visit(visit->context, &header) ? MHD_YES : MHD_NO;
+}
+
+void http_request_each_header(const struct http_request *request, http_header_fn visit,
+                              void *context) {
+    struct header_visit header_visit = {visit, context};
+    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, visit_header, &header_visit);
+}
+
+void http_request_peer(const struct http_request *request, char *ret_text, size_t size) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    http_address_text(info ? info->client_addr : NULL, ret_text, size);
+}
+
+// --- Answers
+
+// Framing is the server's business, whatever a function may have sent along.
+static bool is_servers_header(struct bytes name) {
+    static const char *const names[] = {"Connection", "Content-Length", "Transfer-Encoding",
+                                        "Keep-Alive", "Upgrade",        "Trailer"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (strlen(names[i]) == name.size && strncasecmp(names[i], name.data, name.size) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// libmicrohttpd refuses what would break the head apart (CR, LF): such a header is left out.
+static void add_header(struct MHD_Response *response, const struct http_header *header) {
+    char small[512];
+    size_t size = header->name.size + header->value.size + 2;
+    char *text = size <= sizeof small ? small : memory_allocate(size);
+    char *value = text + header->name.size + 1;
+    memcpy(text, header->name.data, header->name.size);
+    text[header->name.size] = '\0';
+    if (header->value.size > 0) {
+        memcpy(value, header->value.data, header->value.size);
+    }
+    value[header->value.size] = '\0';
+    MHD_add_response_header(response, text, value);
+    if (text != small) {
+        free(text);
+    }
+}
+
+static struct MHD_Response *create_response(const struct http_server *server,
+                                            const struct http_response *answer) {
+    struct MHD_Response *response;
+    if (answer->body_owned) {
+        assert(answer->body.data == answer->body_owned || answer->body.size == 0);
+        response = MHD_create_response_from_buffer(answer->body.size, answer->body_owned,
+                                                   MHD_RESPMEM_MUST_FREE);
+    } else {
+        response = MHD_create_response_from_buffer(
+            answer->body.size, answer->body.size > 0 ? (void *)answer->body.data : (void *)"",
+            answer->body.size > 0 ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
+    }
+    if (!response) {
+        abort();
+    }
+    if (answer->content_type) {
+        MHD_add_response_header(response, "Content-Type", answer->content_type);
+    }
+    for (size_t i = 0; i < answer->header_count; i++) {
+        if (!is_servers_header(answer->headers[i].name)) {
+            add_header(response, &answer->headers[i]);
+        }
+    }
+    if (server->listen_fd < 0) {
+        MHD_add_response_header(response, "Connection", "close");
+    }
+    return response;
+}
+
+void http_respond(struct http_request *request, const struct http_response *answer) {
+    struct http_server *server = request->server;
+    assert(request->stage == HTTP_REQUEST_INSIDE);
+    assert(event_loop_is_current(server->loop));
+    struct MHD_Response *response = create_response(server, answer);
+    // What lies outside comes from a function; it is not a status that HTTP has.
+    unsigned status = answer->status >= 200 && answer->status <= 999 ? answer->status : 500;
+    request->stage = HTTP_REQUEST_ANSWERED;
+    server->requests_inside--;
+    server->answers_unsent++;
+    http_request_body_free(request, &server->bodies);
+    bool is_suspended = request->is_suspended;
+    struct MHD_Connection *mhd = request->mhd;
+    // From here on the request may be gone.
+    MHD_queue_response(mhd, status, response);
+    MHD_destroy_response(response);
+    if (is_suspended) {
+        MHD_resume_connection(mhd);
+        server->needs_run = true;
+    }
+}
+
+void http_respond_error(struct http_request *request, unsigned status, unsigned retry_after_s,
+                        const char *format, ...) {
+    char message[2048];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message, sizeof message, format, arguments);
+    va_end(arguments);
+    struct buffer body = {0};
+    buffer_append_text(&body, "{\"errors\":[{\"message\":");
+    json_append_string(bytes_of_text(message), &body);
+    buffer_append_text(&body, "}]}");
+    char seconds[16];
+    snprintf(seconds, sizeof seconds, "%u", retry_after_s);
+    struct http_header retry_after = {BYTES("Retry-After"), bytes_of_text(seconds)};
+    struct bytes text = buffer_bytes(&body);
+    struct http_response answer = {
+        .status = status,
+        .content_type = "application/json",
+        .headers = &retry_after,
+        .header_count = retry_after_s > 0 ? 1 : 0,
+        .body = text,
+        .body_owned = buffer_take(&body),
+    };
+    http_respond(request, &answer);
+}
+
+// --- The daemon on the loop
+
+// Afterwards needs_run tells whether libmicrohttpd has more to do at once.
+static void run_daemon(struct http_server *server) {
+    if (server->is_running_daemon) {
+        return;
+    }
+    bool was_full = server->connection_count >= server->options.connections_max;
+    server->is_running_daemon = true;
+    server->needs_run = false;
+    MHD_run(server->daemon);
+    server->is_running_daemon = false;
+    // libmicrohttpd listens again only in its next run.
+    if (was_full && server->connection_count < server->options.connections_max) {
+        server->needs_run = true;
+    }
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+    if (MHD_get_timeout(server->daemon, &timeout_ms) != MHD_YES) {
+        return;
+    }
+    if (timeout_ms == 0) {
+        server->needs_run = true;
+    } else if (server->timer.heap_index == 0) {
+        // All connections have the same timeout, so the next one can only come later than this.
+        event_loop_timer_start(server->loop, &server->timer, (int64_t)timeout_ms * 1000);
+    }
+}
+
+static void daemon_ready(struct event_loop_watch *watch, uint32_t events) {
+    (void)events;
+    run_daemon(CONTAINER_OF(watch, struct http_server, watch));
+}
+
+static void daemon_timer_expired(struct event_loop_timer *timer) {
+    run_daemon(CONTAINER_OF(timer, struct http_server, timer));
+}
+
+// One run sends all the answers that this turn has brought.
+static bool daemon_before_wait(struct event_loop_hook *hook) {
+    struct http_server *server = CONTAINER_OF(hook, struct http_server, hook);
+    if (!server->needs_run) {
+        return false;
+    }
+    uint64_t handed = server->requests_handed;
+    run_daemon(server);
+    // Handlers may have left work for hooks that ran before this one.
+    return server->needs_run || server->requests_handed != handed;
+}
+
+// Targets stay as they came.
+static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *text) {
+    (void)context;
+    (void)mhd;
+    return strlen(text);
+}
+
+static enum status start_daemon(struct http_server *server, struct error *error) {
+    size_t connections_max = server->options.connections_max;
+    int64_t idle_s = (server->options.idle_timeout_ms + 999) / 1000;
+    server->daemon = MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, server->port, NULL, NULL, on_request, server,
+        MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        server->options.header_max_bytes + POOL_EXTRA_BYTES, MHD_OPTION_CONNECTION_LIMIT,
+        connections_max < INT32_MAX ? (unsigned)connections_max : (unsigned)INT32_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
+        on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
+    if (!server->daemon) {
+        return error_set(error, STATUS_FAILED, "http server %s: libmicrohttpd does not start",
+                         server->name);
+    }
+    server->watch.fd = MHD_get_daemon_info(server->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    server->watch.events = EPOLLIN;
+    server->watch.ready = daemon_ready;
+    return event_loop_watch_add(server->loop, &server->watch, error);
+}
+
+static void set_defaults(struct http_server *server) {
+    struct http_server_options *options = &server->options;
+    if (options->header_max_bytes == 0) {
+        options->header_max_bytes = HEADER_DEFAULT_BYTES;
+    }
+    if (options->body_total_max_bytes == 0) {
+        options->body_total_max_bytes = SIZE_MAX;
+    }
+    if (options->connections_max == 0) {
+        options->connections_max = INT32_MAX;
+    }
+    if (options->idle_timeout_ms <= 0) {
+        options->idle_timeout_ms = 60 * 1000;
+    }
+    server->bodies.one_max = options->body_max_bytes;
+    server->bodies.total_max = options->body_total_max_bytes;
+}
+
+enum status http_server_create(struct event_loop *loop, const struct http_server_options *options,
+                               struct http_server **ret_server, struct error *error) {
+    struct http_server *server = memory_allocate(sizeof *server);
+    server->loop = loop;
+    server->options = *options;
+    server->name = memory_copy_text(options->name ? options->name : "http");
+    set_defaults(server);
+    server->metric_connections = METRIC(&connections_open, server->name);
+    server->timer.expired = daemon_timer_expired;
+    server->sweep.expired = sweep_expired;
+    server->hook.before_wait = daemon_before_wait;
+    event_loop_hook_add(loop, &server->hook);
+    server->lingering = http_lingering_create(loop);
+    enum status status = http_listen(options->address, options->port, options->must_be_free,
+                                     &server->listen_fd, &server->port, error);
+    if (status == STATUS_OK) {
+        status = start_daemon(server, error);
+    }
+    if (status != STATUS_OK) {
+        error_prefix(error, "%s", server->name);
+        http_server_destroy(server);
+        return status;
+    }
+    start_sweep(server);
+    // The listening socket joins libmicrohttpd's epoll in its first run.
+    run_daemon(server);
+    *ret_server = server;
+    return STATUS_OK;
+}
+
+uint16_t http_server_port(const struct http_server *server) {
+    return server->port;
+}
+
+size_t http_server_requests_inside(const struct http_server *server) {
+    return server->requests_inside;
+}
+
+size_t http_server_connections(const struct http_server *server) {
+    return server->connection_count;
+}
+
+// The kernel has completed these connections: closing the socket would reset them.
+static void accept_what_waits(struct http_server *server) {
+    struct pollfd listener = {.fd = server->listen_fd, .events = POLLIN};
+    size_t rounds = SOMAXCONN;
+    while (rounds-- > 0 && !server->is_running_daemon &&
+           server->connection_count < server->options.connections_max &&
+           poll(&listener, 1, 0) == 1) {
+        run_daemon(server);
+    }
+}
+
+void http_server_close_door(struct http_server *server) {
+    if (server->listen_fd < 0) {
+        return;
+    }
+    if (server->daemon) {
+        accept_what_waits(server);
+        MHD_quiesce_daemon(server->daemon);
+    }
+    close(server->listen_fd);
+    server->listen_fd = -1;
+}
+
+static void flush_answers(struct http_server *server) {
+    struct pollfd daemon = {.fd = server->watch.fd, .events = POLLIN};
+    int64_t deadline_us = clock_monotonic_us() + FLUSH_MS * 1000;
+    run_daemon(server);
+    while (server->answers_unsent > 0 && clock_monotonic_us() < deadline_us) {
+        poll(&daemon, 1, server->needs_run ? 0 : 20);
+        run_daemon(server);
+    }
+}
+
+void http_server_destroy(struct http_server *server) {
+    if (!server) {
+        return;
+    }
+    assert(server->requests_inside == 0);
+    assert(!server->is_running_daemon);
+    http_server_close_door(server);
+    if (server->daemon) {
+        flush_answers(server);
+        event_loop_watch_remove(server->loop, &server->watch);
+    }
+    http_lingering_destroy(server->lingering);
+    server->lingering = NULL;
+    if (server->daemon) {
+        MHD_stop_daemon(server->daemon);
+    }
+    event_loop_timer_stop(server->loop, &server->timer);
+    event_loop_timer_stop(server->loop, &server->sweep);
+    event_loop_hook_remove(server->loop, &server->hook);
+    free(server->name);
+    free(server);
+}
