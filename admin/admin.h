@@ -1,5 +1,5 @@
-// The admin role: the Configuration API in both generations, status, metrics. Runs on one worker loop; its
-// handler is the config server's. Everything belongs to that loop.
+// The admin role: the Configuration API in both generations, status, metrics. Runs on one worker
+// loop; its handler is the config server's. Everything belongs to that loop.
 #ifndef EVENT_GATEWAY_ADMIN_ADMIN_H
 #define EVENT_GATEWAY_ADMIN_ADMIN_H
 
@@ -20,8 +20,8 @@ struct admin_options {
     struct registry *registry;
     struct event_log *log;         // for health
     const struct secrets *secrets; // NULL: functions with secrets are refused with a clear error
-    const char *token;             // bearer token that every request but status and health needs; NULL = none
-    bool is_status_only;           // a node without the admin role: status, health and metrics, nothing else
+    const char *token;   // bearer token that every request but status and health needs; NULL = none
+    bool is_status_only; // a node without the admin role: status, health and metrics, nothing else
 };
 enum status must_check admin_create(const struct admin_options *options, struct admin **ret_admin,
                                     struct error *error);

@@ -1,7 +1,7 @@
-// The dispatcher role: reads the event log as a member of the consumer group, matches each event once with the
-// current subscriptions, delivers to functions at least once, and commits only what is finished. Partitions
-// are spread over the worker loops; a partition's state belongs to one loop. Created, closed and destroyed by
-// main's thread.
+// The dispatcher role: reads the event log as a member of the consumer group, matches each event
+// once with the current subscriptions, delivers to functions at least once, and commits only what
+// is finished. Partitions are spread over the worker loops; a partition's state belongs to one
+// loop. Created, closed and destroyed by main's thread.
 #ifndef EVENT_GATEWAY_DISPATCHER_DISPATCHER_H
 #define EVENT_GATEWAY_DISPATCHER_DISPATCHER_H
 
@@ -26,16 +26,16 @@ struct dispatcher_options {
     struct registry *registry;
     const struct dispatcher_worker *workers;
     size_t worker_count;
-    const char *group;             // consumer group: "eg-dispatcher"
-    size_t window_max_events;      // events taken and not finished, per partition; 0 = 4096
-    size_t window_max_bytes;       // their bytes, over all partitions; 0 = 256 MiB
-    int64_t hand_over_ms;          // what is in flight may finish when a partition goes; 0 = 5000
+    const char *group;        // consumer group: "eg-dispatcher"
+    size_t window_max_events; // events taken and not finished, per partition; 0 = 4096
+    size_t window_max_bytes;  // their bytes, over all partitions; 0 = 256 MiB
+    int64_t hand_over_ms;     // what is in flight may finish when a partition goes; 0 = 5000
 };
 // Starts reading. The loops may run already or start later.
 enum status must_check dispatcher_create(const struct dispatcher_options *options,
                                          struct dispatcher **ret_dispatcher, struct error *error);
-// Stops taking events, lets what is in flight finish for at most deadline_ms, commits, leaves the group. Blocks;
-// needs the loops running.
+// Stops taking events, lets what is in flight finish for at most deadline_ms, commits, leaves the
+// group. Blocks; needs the loops running.
 void dispatcher_close(struct dispatcher *dispatcher, int64_t deadline_ms);
 void dispatcher_destroy(struct dispatcher *dispatcher);
 

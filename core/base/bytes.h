@@ -1,5 +1,5 @@
-// struct bytes borrows a run of bytes, struct buffer owns one that grows. Used everywhere instead of C
-// strings. Plain values: a struct bytes is valid as long as what it points into.
+// struct bytes borrows a run of bytes, struct buffer owns one that grows. Used everywhere instead
+// of C strings. Plain values: a struct bytes is valid as long as what it points into.
 #ifndef EVENT_GATEWAY_BASE_BYTES_H
 #define EVENT_GATEWAY_BASE_BYTES_H
 

@@ -1,7 +1,8 @@
-// One epoll loop on one thread: file descriptors, timers, and tasks posted from other threads. Each worker
-// thread of the program runs one; libmicrohttpd, curl and everything that answers requests live on it.
-// Functions are for the loop's own thread unless they say "any thread". The loop owns none of the
-// intrusive structs (timer, task, watch): they lie in the caller's objects and must outlive their use.
+// One epoll loop on one thread: file descriptors, timers, and tasks posted from other threads. Each
+// worker thread of the program runs one; libmicrohttpd, curl and everything that answers requests
+// live on it. Functions are for the loop's own thread unless they say "any thread". The loop owns
+// none of the intrusive structs (timer, task, watch): they lie in the caller's objects and must
+// outlive their use.
 #ifndef EVENT_GATEWAY_BASE_EVENT_LOOP_H
 #define EVENT_GATEWAY_BASE_EVENT_LOOP_H
 
@@ -38,7 +39,8 @@ enum status must_check event_loop_watch_add(struct event_loop *loop, struct even
                                             struct error *error);
 void event_loop_watch_change(struct event_loop *loop, struct event_loop_watch *watch,
                              uint32_t events);
-// Safe inside any callback; ready is not called again, not even for what epoll has reported already.
+// Safe inside any callback; ready is not called again, not even for what epoll has reported
+// already.
 void event_loop_watch_remove(struct event_loop *loop, struct event_loop_watch *watch);
 
 // One-shot timers.
@@ -52,8 +54,8 @@ void event_loop_timer_start(struct event_loop *loop, struct event_loop_timer *ti
                             int64_t delay_us);
 void event_loop_timer_stop(struct event_loop *loop, struct event_loop_timer *timer);
 
-// Tasks: any thread posts; run on the loop in the order posted, exactly once each. A task may be posted
-// again only after it ran. Many tasks posted while the loop is busy cost one wake-up.
+// Tasks: any thread posts; run on the loop in the order posted, exactly once each. A task may be
+// posted again only after it ran. Many tasks posted while the loop is busy cost one wake-up.
 struct event_loop_task {
     void (*run)(struct event_loop_task *task);
     struct event_loop_task *next; // the loop's
@@ -63,8 +65,9 @@ void event_loop_post(struct event_loop *loop, struct event_loop_task *task);
 void event_loop_post_chain(struct event_loop *loop, struct event_loop_task *first,
                            struct event_loop_task *last);
 
-// Called after each turn's callbacks, before the loop waits again: for work that is cheaper done once for
-// all that a turn brought. Returns true when it wants another turn at once, without waiting.
+// Called after each turn's callbacks, before the loop waits again: for work that is cheaper done
+// once for all that a turn brought. Returns true when it wants another turn at once, without
+// waiting.
 struct event_loop_hook {
     bool (*before_wait)(struct event_loop_hook *hook);
     struct event_loop_hook *next; // the loop's

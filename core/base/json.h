@@ -1,5 +1,6 @@
-// What we need on top of jansson, and a scanner that finds members in JSON text without changing it, so
-// that event data goes through as it came. json_t is jansson's; only .c files include <jansson.h>.
+// What we need on top of jansson, and a scanner that finds members in JSON text without changing
+// it, so that event data goes through as it came. json_t is jansson's; only .c files include
+// <jansson.h>.
 #ifndef EVENT_GATEWAY_BASE_JSON_H
 #define EVENT_GATEWAY_BASE_JSON_H
 
@@ -11,8 +12,9 @@
 
 struct json_t;
 
-// Whole text, duplicate members refused, any top-level value. Invalid UTF-8, an embedded NUL and nesting
-// beyond jansson's limit are STATUS_INVALID with line and column in the text. The caller owns the value.
+// Whole text, duplicate members refused, any top-level value. Invalid UTF-8, an embedded NUL and
+// nesting beyond jansson's limit are STATUS_INVALID with line and column in the text. The caller
+// owns the value.
 enum status must_check json_parse(struct bytes text, struct json_t **ret_value,
                                   struct error *error);
 // Compact, insertion order; the caller owns the text.
@@ -25,9 +27,9 @@ void json_append_string(struct bytes text, struct buffer *ret_buffer);
 // Bounded depth; no allocation.
 bool json_is_valid(struct bytes text);
 
-// Walks the members of the object that text is, without building it. member->name_json is the literal with
-// quotes as it came; value is the value's text as it came. STATUS_INVALID when text is not an object or not
-// well-formed. Stops early when visit returns false.
+// Walks the members of the object that text is, without building it. member->name_json is the
+// literal with quotes as it came; value is the value's text as it came. STATUS_INVALID when text is
+// not an object or not well-formed. Stops early when visit returns false.
 struct json_member {
     struct bytes name_json;
     struct bytes value;
@@ -39,7 +41,8 @@ enum status must_check json_each_member(struct bytes text, json_member_fn visit,
 typedef bool (*json_element_fn)(void *context, size_t index, struct bytes value);
 enum status must_check json_each_element(struct bytes text, json_element_fn visit, void *context,
                                          struct error *error);
-// Undoes a string literal (with quotes) into UTF-8. STATUS_INVALID for lone surrogates, U+0000 allowed.
+// Undoes a string literal (with quotes) into UTF-8. STATUS_INVALID for lone surrogates, U+0000
+// allowed.
 enum status must_check json_string_decode(struct bytes literal, struct buffer *ret_buffer);
 
 #endif

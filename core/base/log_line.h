@@ -1,5 +1,6 @@
-// Structured log lines on stderr: JSON objects, or text for people. Any thread; one line is one write.
-// Roles log; core returns errors. Never log a secret: fields that carry one are the caller's fault.
+// Structured log lines on stderr: JSON objects, or text for people. Any thread; one line is one
+// write. Roles log; core returns errors. Never log a secret: fields that carry one are the caller's
+// fault.
 #ifndef EVENT_GATEWAY_BASE_LOG_LINE_H
 #define EVENT_GATEWAY_BASE_LOG_LINE_H
 
@@ -9,14 +10,26 @@
 
 #include "core/base/bytes.h"
 
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
-enum log_format { LOG_FORMAT_TEXT, LOG_FORMAT_JSON };
+enum log_level {
+    LOG_DEBUG,
+    LOG_INFO,
+    LOG_WARNING,
+    LOG_ERROR
+};
+enum log_format {
+    LOG_FORMAT_TEXT,
+    LOG_FORMAT_JSON
+};
 
 // Once, before other threads start. Defaults: LOG_INFO, LOG_FORMAT_TEXT.
 void log_configure(enum log_level level, enum log_format format);
 bool log_is_enabled(enum log_level level);
 
-enum log_field_kind { LOG_FIELD_TEXT, LOG_FIELD_BYTES, LOG_FIELD_NUMBER };
+enum log_field_kind {
+    LOG_FIELD_TEXT,
+    LOG_FIELD_BYTES,
+    LOG_FIELD_NUMBER
+};
 struct log_field {
     const char *name;
     enum log_field_kind kind;
@@ -45,8 +58,8 @@ struct log_field {
 void log_write(enum log_level level, const char *message, const struct log_field *fields,
                size_t field_count);
 
-// For what an outsider can trigger often: true at most `per_second` times a second for this site, and
-// ret_suppressed tells how many were swallowed since.
+// For what an outsider can trigger often: true at most `per_second` times a second for this site,
+// and ret_suppressed tells how many were swallowed since.
 struct log_limit {
     int64_t window_us;
     uint64_t in_window;

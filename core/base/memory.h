@@ -1,5 +1,5 @@
-// Small allocations, zeroed; they abort when memory is gone. Anything sized by the outside is checked
-// against a limit before it comes here. Any thread.
+// Small allocations, zeroed; they abort when memory is gone. Anything sized by the outside is
+// checked against a limit before it comes here. Any thread.
 #ifndef EVENT_GATEWAY_BASE_MEMORY_H
 #define EVENT_GATEWAY_BASE_MEMORY_H
 

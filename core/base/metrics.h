@@ -1,5 +1,6 @@
-// Counters, gauges and histograms in the Prometheus text format (version 0.0.4). The registry of metrics is
-// the program's one mutable global besides the log level. Any thread; updates are relaxed atomics.
+// Counters, gauges and histograms in the Prometheus text format (version 0.0.4). The registry of
+// metrics is the program's one mutable global besides the log level. Any thread; updates are
+// relaxed atomics.
 #ifndef EVENT_GATEWAY_BASE_METRICS_H
 #define EVENT_GATEWAY_BASE_METRICS_H
 
@@ -8,7 +9,11 @@
 
 #include "core/base/bytes.h"
 
-enum metric_kind { METRIC_COUNTER, METRIC_GAUGE, METRIC_HISTOGRAM };
+enum metric_kind {
+    METRIC_COUNTER,
+    METRIC_GAUGE,
+    METRIC_HISTOGRAM
+};
 
 // A family is a static object in the .c that feeds it; it registers itself on first use.
 struct metric_family {
@@ -16,14 +21,15 @@ struct metric_family {
     const char *help;
     enum metric_kind kind;
     const char *label_names[4]; // the used ones first
-    size_t series_max;          // label combinations at the most; 0 = 1000. Beyond: all labels "other"
+    size_t series_max; // label combinations at the most; 0 = 1000. Beyond: all labels "other"
     struct metric_family_state *state;
 };
 
 // One series; find it once and keep it where updates are frequent. Never NULL, lives for ever.
 struct metric;
 struct metric *metric_of(struct metric_family *family, const char *const *label_values);
-#define METRIC(family, ...) metric_of((family), (const char *const[]){__VA_ARGS__ __VA_OPT__(,) NULL})
+#define METRIC(family, ...)                                                                        \
+    metric_of((family), (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
 
 void metric_add(struct metric *metric, int64_t amount);
 void metric_set(struct metric *metric, int64_t value);

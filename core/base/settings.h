@@ -1,6 +1,6 @@
-// Settings from flags, environment (EVENT_GATEWAY_...) and a file, by one table that is also the help text,
-// the validation and the documentation. Flag beats environment beats file beats default. Used by main.c and
-// egctl at start; immutable afterwards.
+// Settings from flags, environment (EVENT_GATEWAY_...) and a file, by one table that is also the
+// help text, the validation and the documentation. Flag beats environment beats file beats default.
+// Used by main.c and egctl at start; immutable afterwards.
 #ifndef EVENT_GATEWAY_BASE_SETTINGS_H
 #define EVENT_GATEWAY_BASE_SETTINGS_H
 
@@ -22,7 +22,8 @@ enum setting_kind {
 };
 
 struct setting {
-    const char *name; // "events-port": --events-port, EVENT_GATEWAY_EVENTS_PORT, events-port: in the file
+    const char
+        *name; // "events-port": --events-port, EVENT_GATEWAY_EVENTS_PORT, events-port: in the file
     enum setting_kind kind;
     const char *default_text; // as it would be typed; NULL = none
     const char *value_name;   // "PORT", shown in help
@@ -35,8 +36,9 @@ struct setting {
 
 struct settings;
 
-// Reads argument by argument. An unknown flag (with the nearest known one as a hint), a missing or bad value,
-// an unknown EVENT_GATEWAY_ variable or file key: STATUS_INVALID, one line that names flag, value and rule.
+// Reads argument by argument. An unknown flag (with the nearest known one as a hint), a missing or
+// bad value, an unknown EVENT_GATEWAY_ variable or file key: STATUS_INVALID, one line that names
+// flag, value and rule.
 enum status must_check settings_read(const struct setting *table, size_t table_size,
                                      unsigned command, int argument_count, char **arguments,
                                      char **environment, struct settings **ret_settings,

@@ -1,5 +1,6 @@
-// How functions say that they failed: a status that the compiler makes the caller look at, and a text
-// for people. Used everywhere. The text is filled by whoever knows the reason and passed up unchanged.
+// How functions say that they failed: a status that the compiler makes the caller look at, and a
+// text for people. Used everywhere. The text is filled by whoever knows the reason and passed up
+// unchanged.
 #ifndef EVENT_GATEWAY_BASE_STATUS_H
 #define EVENT_GATEWAY_BASE_STATUS_H
 
@@ -26,8 +27,8 @@ struct error {
 // "unavailable", "too large", ...: for log lines and metrics labels.
 const char *status_name(enum status status);
 
-// Formats the text, cut at the buffer's end; error may be NULL. Returns status, so that a failure reads
-// `return error_set(error, STATUS_INVALID, "...")`.
+// Formats the text, cut at the buffer's end; error may be NULL. Returns status, so that a failure
+// reads `return error_set(error, STATUS_INVALID, "...")`.
 enum status error_set(struct error *error, enum status status, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -1,5 +1,6 @@
-// Which addresses outgoing calls may reach. Public ones always; loopback, link-local (cloud metadata),
-// private and other special addresses only when a rule allows them (--allow-target). Immutable once made.
+// Which addresses outgoing calls may reach. Public ones always; loopback, link-local (cloud
+// metadata), private and other special addresses only when a rule allows them (--allow-target).
+// Immutable once made.
 #ifndef EVENT_GATEWAY_BASE_TARGET_RULES_H
 #define EVENT_GATEWAY_BASE_TARGET_RULES_H
 
@@ -10,7 +11,8 @@
 struct target_rules;
 struct sockaddr;
 
-// list: CIDRs and addresses separated by commas ("127.0.0.0/8,::1,10.1.0.0/16"), "any" for all, or "".
+// list: CIDRs and addresses separated by commas ("127.0.0.0/8,::1,10.1.0.0/16"), "any" for all, or
+// "".
 enum status must_check target_rules_create(const char *list, struct target_rules **ret_rules,
                                            struct error *error);
 void target_rules_destroy(struct target_rules *rules);

@@ -1,5 +1,5 @@
-// Encodings that the wire formats need: base64, percent-encoding, UTF-8, RFC 3339, UUIDs. Pure functions,
-// any thread. Decoders append to a buffer and leave it as it was on failure.
+// Encodings that the wire formats need: base64, percent-encoding, UTF-8, RFC 3339, UUIDs. Pure
+// functions, any thread. Decoders append to a buffer and leave it as it was on failure.
 #ifndef EVENT_GATEWAY_BASE_TEXT_H
 #define EVENT_GATEWAY_BASE_TEXT_H
 
@@ -17,7 +17,8 @@ enum status must_check base64_decode(struct bytes text, struct buffer *ret_buffe
 void base64url_encode(struct bytes bytes, struct buffer *ret_buffer);
 enum status must_check base64url_decode(struct bytes text, struct buffer *ret_buffer);
 
-// Go's url.PathEscape: letters, digits and -_.~:@&=+$ stay, every other byte becomes %XX (upper case).
+// Go's url.PathEscape: letters, digits and -_.~:@&=+$ stay, every other byte becomes %XX (upper
+// case).
 void percent_encode_path_segment(struct bytes bytes, struct buffer *ret_buffer);
 // The CloudEvents HTTP binding: space, '"', '%' and all outside U+0021..U+007E, per UTF-8 byte.
 void percent_encode_header_value(struct bytes bytes, struct buffer *ret_buffer);

@@ -1,7 +1,8 @@
-// The event store: streams of records, appended durably and read by consumer groups. One interface over Kafka
-// (event_log_kafka.c), SQLite (event_log_sqlite.c) and memory (event_log_memory.c, for tests); the contract
-// suite runs over each. An append is confirmed only when it is durable (Kafka: all in-sync replicas; SQLite:
-// fsynced). Functions may be called from any thread unless they say otherwise.
+// The event store: streams of records, appended durably and read by consumer groups. One interface
+// over Kafka (event_log_kafka.c), SQLite (event_log_sqlite.c) and memory (event_log_memory.c, for
+// tests); the contract suite runs over each. An append is confirmed only when it is durable (Kafka:
+// all in-sync replicas; SQLite: fsynced). Functions may be called from any thread unless they say
+// otherwise.
 #ifndef EVENT_GATEWAY_EVENT_LOG_EVENT_LOG_H
 #define EVENT_GATEWAY_EVENT_LOG_EVENT_LOG_H
 
@@ -31,8 +32,9 @@ struct event_log_append {
     struct event_loop *loop; // where done is called
     void (*done)(struct event_log_append *append);
 
-    // The answer, set before done. OK: durable at partition and offset. TIMEOUT, UNAVAILABLE: nothing is
-    // promised, the record may be there or not. TOO_LARGE: the store will never take it. CLOSED, FAILED.
+    // The answer, set before done. OK: durable at partition and offset. TIMEOUT, UNAVAILABLE:
+    // nothing is promised, the record may be there or not. TOO_LARGE: the store will never take it.
+    // CLOSED, FAILED.
     enum status status;
     int32_t partition;
     int64_t offset;
@@ -41,10 +43,10 @@ struct event_log_append {
     void *log_private;           // the log's
 };
 
-// Takes the record into the bounded buffer. OK: done follows exactly once, later, on the loop; all appends that
-// the store confirmed together wake a loop once. Otherwise nothing was taken and done is not called: FULL (the
-// buffer), UNAVAILABLE (the store is known to be away), TOO_LARGE, CLOSED. Records with the same key go to the
-// same partition in the order of the calls of one thread.
+// Takes the record into the bounded buffer. OK: done follows exactly once, later, on the loop; all
+// appends that the store confirmed together wake a loop once. Otherwise nothing was taken and done
+// is not called: FULL (the buffer), UNAVAILABLE (the store is known to be away), TOO_LARGE, CLOSED.
+// Records with the same key go to the same partition in the order of the calls of one thread.
 enum status must_check event_log_append(struct event_log *log, struct event_log_append *append);
 
 // OK, or UNAVAILABLE with the reason: what health and admission want to know. Never blocks.
@@ -52,29 +54,34 @@ enum status must_check event_log_health(struct event_log *log, struct error *err
 size_t event_log_appends_inside(struct event_log *log);
 int32_t event_log_partition_count(struct event_log *log, enum event_log_stream stream);
 
-// Step one of shutdown: refuses new appends; those inside are still confirmed or fail within the deadline.
+// Step one of shutdown: refuses new appends; those inside are still confirmed or fail within the
+// deadline.
 void event_log_close(struct event_log *log, int64_t deadline_ms);
 // After close; all readers are destroyed before.
 void event_log_destroy(struct event_log *log);
 
-// A member of a consumer group on one stream. Each partition belongs to one member at a time. Every callback
-// comes on the reader's own thread, never two at once, and must not block.
+// A member of a consumer group on one stream. Each partition belongs to one member at a time. Every
+// callback comes on the reader's own thread, never two at once, and must not block.
 struct event_log_reader_options {
     enum event_log_stream stream;
     const char *group;
     void *context;
-    // The partition is ours from now on; records follow from start_offset: the committed one, or the partition's
-    // beginning when none was ever committed. Never the end by default.
+    // The partition is ours from now on; records follow from start_offset: the committed one, or
+    // the partition's beginning when none was ever committed. Never the end by default.
     void (*assigned)(void *context, int32_t partition, int64_t start_offset);
-    // Records of one partition, in order of offset, which can have gaps. Their bytes are valid during the call.
+    // Records of one partition, in order of offset, which can have gaps. Their bytes are valid
+    // during the call.
     void (*records)(void *context, int32_t partition, const struct stored_record *records,
                     size_t count);
-    // The partition will go to somebody else: no records follow. The callee lets what is in flight finish, and
-    // calls event_log_reader_release within hand_over_ms; else the reader goes on without it.
+    // The partition will go to somebody else: no records follow. The callee lets what is in flight
+    // finish, and calls event_log_reader_release within hand_over_ms; else the reader goes on
+    // without it.
     void (*revoked)(void *context, int32_t partition);
-    // The partition is lost already (this member was expelled); nothing can be committed for it any more.
+    // The partition is lost already (this member was expelled); nothing can be committed for it any
+    // more.
     void (*lost)(void *context, int32_t partition);
-    // Undelivered records were removed by retention: the log now starts at first_offset, beyond position.
+    // Undelivered records were removed by retention: the log now starts at first_offset, beyond
+    // position.
     void (*passed_by_retention)(void *context, int32_t partition, int64_t position,
                                 int64_t first_offset);
     int64_t hand_over_ms; // 0 = 5000
@@ -83,18 +90,19 @@ enum status must_check event_log_reader_create(struct event_log *log,
                                                const struct event_log_reader_options *options,
                                                struct event_log_reader **ret_reader,
                                                struct error *error);
-// Everything below offset is finished. Cheap: the reader commits at most every 200 ms, and at release and close.
-// Never moves back. Ignored for a partition that is not ours.
+// Everything below offset is finished. Cheap: the reader commits at most every 200 ms, and at
+// release and close. Never moves back. Ignored for a partition that is not ours.
 void event_log_reader_commit(struct event_log_reader *reader, int32_t partition, int64_t offset);
 // Stops and restarts the flow of one partition; a few records that are on their way may still come.
 void event_log_reader_pause(struct event_log_reader *reader, int32_t partition);
 void event_log_reader_resume(struct event_log_reader *reader, int32_t partition);
 // The answer to revoked: offset is committed before the partition goes.
 void event_log_reader_release(struct event_log_reader *reader, int32_t partition, int64_t offset);
-// Next offset that the log will give to a new record, or -1 when unknown: lag = this - position. Cached.
+// Next offset that the log will give to a new record, or -1 when unknown: lag = this - position.
+// Cached.
 int64_t event_log_reader_end_offset(struct event_log_reader *reader, int32_t partition);
-// Leaves the group: revoked is called for each partition, and closed (on the reader's thread) when all are
-// released or the time is up. Then destroy from another thread.
+// Leaves the group: revoked is called for each partition, and closed (on the reader's thread) when
+// all are released or the time is up. Then destroy from another thread.
 void event_log_reader_close(struct event_log_reader *reader, void (*closed)(void *context));
 void event_log_reader_destroy(struct event_log_reader *reader);
 

@@ -5,6 +5,8 @@
 
 #include "core/event_log/event_log.h"
 
+#include <pthread.h>
+
 // The largest record that the embedded kinds take; Kafka's limit is an option with this default.
 #define EVENT_LOG_RECORD_MAX_BYTES (2u << 20)
 #define EVENT_LOG_HAND_OVER_MS 5000
@@ -42,6 +44,9 @@ struct event_log_reader {
 
 // Bytes that a record takes in a buffer: key, value, names and values of its headers.
 size_t event_log_record_size(const struct record *record);
+
+// A condition whose timed waits are in monotonic time.
+void event_log_condition_init(pthread_cond_t *condition);
 
 // Finished appends, sorted by the loop that waits for them, so that each loop is woken once. A
 // plain value of one thread; zero is empty.

@@ -1,5 +1,6 @@
-// One event, whatever dialect it came in: CloudEvents 1.0 attributes, extensions, data, and what the gateway
-// adds. Immutable and reference-counted once built; any thread. Built by an event_builder on one thread.
+// One event, whatever dialect it came in: CloudEvents 1.0 attributes, extensions, data, and what
+// the gateway adds. Immutable and reference-counted once built; any thread. Built by an
+// event_builder on one thread.
 #ifndef EVENT_GATEWAY_EVENTS_EVENT_H
 #define EVENT_GATEWAY_EVENTS_EVENT_H
 
@@ -19,7 +20,11 @@ enum event_data_kind {
 };
 
 // The CloudEvents type of an attribute; the value is always its canonical text.
-enum event_value_kind { EVENT_VALUE_STRING, EVENT_VALUE_BOOLEAN, EVENT_VALUE_INTEGER };
+enum event_value_kind {
+    EVENT_VALUE_STRING,
+    EVENT_VALUE_BOOLEAN,
+    EVENT_VALUE_INTEGER
+};
 
 struct event_extension {
     struct bytes name; // [a-z0-9]+
@@ -27,21 +32,22 @@ struct event_extension {
     enum event_value_kind kind;
 };
 
-// What the gateway knows about an event beside its attributes; travels in the log as extension attributes
-// egspace, egmethod, egpath, egsync, egreceivedtime, which are not among the extensions here.
+// What the gateway knows about an event beside its attributes; travels in the log as extension
+// attributes egspace, egmethod, egpath, egsync, egreceivedtime, which are not among the extensions
+// here.
 struct event_context {
-    struct bytes space;      // empty = sent without one: matched in every space, stored under "default"
-    struct bytes method;     // "POST"
-    struct bytes path;       // absolute, as subscriptions see it: "/", "/team1/orders"
-    struct bytes sync;       // id of the sync subscription that has handled it already; empty = none
-    int64_t received_us;     // since 1970
+    struct bytes space;  // empty = sent without one: matched in every space, stored under "default"
+    struct bytes method; // "POST"
+    struct bytes path;   // absolute, as subscriptions see it: "/", "/team1/orders"
+    struct bytes sync;   // id of the sync subscription that has handled it already; empty = none
+    int64_t received_us; // since 1970
 };
 
 struct event {
-    struct bytes id, source, type;      // never empty
-    struct bytes subject, dataschema;   // empty = absent
-    struct bytes time;                  // RFC 3339 as it came; empty = absent
-    struct bytes datacontenttype;       // empty = absent
+    struct bytes id, source, type;    // never empty
+    struct bytes subject, dataschema; // empty = absent
+    struct bytes time;                // RFC 3339 as it came; empty = absent
+    struct bytes datacontenttype;     // empty = absent
     const struct event_extension *extensions;
     size_t extension_count;
     enum event_data_kind data_kind;
@@ -53,17 +59,18 @@ struct event *event_ref(const struct event *event);
 void event_unref(const struct event *event); // NULL is fine
 // The extension of that name, or NULL.
 const struct event_extension *event_extension(const struct event *event, const char *name);
-// CloudEvents rules: required attributes non-empty, names, URI-reference of source, absolute dataschema, time,
-// no control characters. STATUS_INVALID says which attribute and why.
+// CloudEvents rules: required attributes non-empty, names, URI-reference of source, absolute
+// dataschema, time, no control characters. STATUS_INVALID says which attribute and why.
 enum status must_check event_check(const struct event *event, struct error *error);
 bool event_type_is_system(struct bytes type); // begins with gateway. or eventgateway.
-// Decides by media type and bytes: */json and +json that is valid JSON -> JSON; text/*, xml, forms in valid
-// UTF-8 -> TEXT; everything else BINARY. An absent media type is BINARY.
+// Decides by media type and bytes: */json and +json that is valid JSON -> JSON; text/*, xml, forms
+// in valid UTF-8 -> TEXT; everything else BINARY. An absent media type is BINARY.
 enum event_data_kind event_data_kind_of(struct bytes datacontenttype, struct bytes data);
 bool media_type_is_json(struct bytes media_type);
 bool media_type_is_text(struct bytes media_type);
 
-// Builder: each setter copies. Setting an attribute twice: the last wins (dialects refuse duplicates first).
+// Builder: each setter copies. Setting an attribute twice: the last wins (dialects refuse
+// duplicates first).
 struct event_builder;
 struct event_builder *event_builder_create(void);
 void event_builder_destroy(struct event_builder *builder);
@@ -76,7 +83,8 @@ void event_builder_set_data(struct event_builder *builder, struct bytes data,
 void event_builder_set_context(struct event_builder *builder, const struct event_context *context);
 // A builder filled with everything of an event, to make a changed copy.
 struct event_builder *event_builder_of(const struct event *event);
-// Consumes the builder, also on failure. Runs event_check. One allocation holds the event and all its bytes.
+// Consumes the builder, also on failure. Runs event_check. One allocation holds the event and all
+// its bytes.
 enum status must_check event_builder_finish_take(struct event_builder *builder,
                                                  const struct event **ret_event,
                                                  struct error *error);

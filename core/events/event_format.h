@@ -1,4 +1,5 @@
-// Event -> what a function receives: the four event formats of the contract, section 2.6. Pure, any thread.
+// Event -> what a function receives: the four event formats of the contract, section 2.6. Pure, any
+// thread.
 #ifndef EVENT_GATEWAY_EVENTS_EVENT_FORMAT_H
 #define EVENT_GATEWAY_EVENTS_EVENT_FORMAT_H
 
@@ -31,8 +32,8 @@ struct event_message {
     struct bytes body;
     void *storage;
 };
-// params go into the data of an http.request event (member "params"), else they are ignored. type, when not
-// empty, replaces the event's type (system events have two spellings).
+// params go into the data of an http.request event (member "params"), else they are ignored. type,
+// when not empty, replaces the event's type (system events have two spellings).
 void event_format_write(const struct event *event, enum event_format format,
                         const struct event_params *params, struct bytes type,
                         struct event_message *ret_message);

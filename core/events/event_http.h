@@ -1,6 +1,7 @@
-// HTTP request -> event(s), all dialects (contract: CloudEvents 1.0 binary, structured, batch; CloudEvents 0.1
-// binary and structured; the classic Event: header; plain HTTP requests). Pure, any thread: it reads a plain
-// description of a request, so it can be fuzzed and does not know the server.
+// HTTP request -> event(s), all dialects (contract: CloudEvents 1.0 binary, structured, batch;
+// CloudEvents 0.1 binary and structured; the classic Event: header; plain HTTP requests). Pure, any
+// thread: it reads a plain description of a request, so it can be fuzzed and does not know the
+// server.
 #ifndef EVENT_GATEWAY_EVENTS_EVENT_HTTP_H
 #define EVENT_GATEWAY_EVENTS_EVENT_HTTP_H
 
@@ -25,21 +26,21 @@ enum event_dialect {
 };
 
 struct event_http_request {
-    struct bytes method; // upper case
-    struct bytes path;   // raw, without query
-    struct bytes query;  // raw
+    struct bytes method;               // upper case
+    struct bytes path;                 // raw, without query
+    struct bytes query;                // raw
     const struct http_header *headers; // in order of arrival, duplicates included
     size_t header_count;
     struct bytes body;
 };
 
 struct event_http_options {
-    struct bytes source;        // of events that are made here: --source
+    struct bytes source;          // of events that are made here: --source
     struct event_context context; // space, method, path, received time to put into each event
 };
 
-// Which dialect a request is, by the contract's order. STATUS_INVALID for an unsupported CloudEvents format:
-// *ret_http_status is then 415; 400 otherwise.
+// Which dialect a request is, by the contract's order. STATUS_INVALID for an unsupported
+// CloudEvents format: *ret_http_status is then 415; 400 otherwise.
 enum status must_check event_http_dialect(const struct event_http_request *request,
                                           enum event_dialect *ret_dialect,
                                           unsigned *ret_http_status, struct error *error);
@@ -50,8 +51,9 @@ struct event_list {
 };
 void event_list_clear(struct event_list *list);
 
-// Decodes by dialect (any but INVOKE). A batch may give 0 events. On failure nothing is given, the text says
-// what is wrong and where (attribute, header, index in the batch), and *ret_http_status is 400, 413 or 415.
+// Decodes by dialect (any but INVOKE). A batch may give 0 events. On failure nothing is given, the
+// text says what is wrong and where (attribute, header, index in the batch), and *ret_http_status
+// is 400, 413 or 415.
 enum status must_check event_http_decode(const struct event_http_request *request,
                                          enum event_dialect dialect,
                                          const struct event_http_options *options,

@@ -1,6 +1,6 @@
-// Calls functions: one per loop, used by dispatcher (asynchronous deliveries) and ingest (synchronous calls).
-// It formats the event for the function, lets the function's provider make the call, and reports one outcome.
-// Everything belongs to the loop's thread.
+// Calls functions: one per loop, used by dispatcher (asynchronous deliveries) and ingest
+// (synchronous calls). It formats the event for the function, lets the function's provider make the
+// call, and reports one outcome. Everything belongs to the loop's thread.
 #ifndef EVENT_GATEWAY_FUNCTIONS_INVOKER_H
 #define EVENT_GATEWAY_FUNCTIONS_INVOKER_H
 
@@ -25,7 +25,7 @@ struct invoker_options {
     const struct target_rules *targets;
     const struct secrets *secrets; // NULL: functions with secrets cannot be called
     enum event_format default_format;
-    size_t answer_max_bytes; // 0 = 6 MiB
+    size_t answer_max_bytes;   // 0 = 6 MiB
     size_t calls_per_host_max; // 0 = 256
 };
 enum status must_check invoker_create(struct event_loop *loop,
@@ -49,10 +49,11 @@ const char *invocation_outcome_name(enum invocation_outcome outcome);
 
 struct invocation_result {
     enum invocation_outcome outcome;
-    unsigned status;        // HTTP status of the answer, 0 = none
-    bool is_function_answer; // the function itself answered, whatever its status: a caller may see the body
-    bool is_throttled;      // 429 or 503, or the provider's word for it
-    int64_t retry_after_ms; // -1 = not said
+    unsigned status;         // HTTP status of the answer, 0 = none
+    bool is_function_answer; // the function itself answered, whatever its status: a caller may see
+                             // the body
+    bool is_throttled;       // 429 or 503, or the provider's word for it
+    int64_t retry_after_ms;  // -1 = not said
     const struct http_header *headers;
     size_t header_count;
     struct bytes content_type;
@@ -64,13 +65,16 @@ struct invocation_result {
 typedef void (*invocation_done_fn)(void *context, const struct invocation_result *result);
 
 struct invocation_options {
-    const struct snapshot *snapshot; // members of weighted functions are looked up here; a reference is kept
+    const struct snapshot
+        *snapshot; // members of weighted functions are looked up here; a reference is kept
     struct bytes space, function_id;
-    const struct event *event; // a reference is kept; NULL: payload is sent instead, as application/json
-    struct bytes payload;      // copied; what an authorizer is called with
+    const struct event
+        *event;           // a reference is kept; NULL: payload is sent instead, as application/json
+    struct bytes payload; // copied; what an authorizer is called with
     const struct event_params *params; // copied
     struct bytes event_type;           // replaces the event's own when not empty
-    const struct http_header *headers; // further ones for HTTP functions: Event-Gateway-Attempt, ...; copied
+    const struct http_header
+        *headers; // further ones for HTTP functions: Event-Gateway-Attempt, ...; copied
     size_t header_count;
     int64_t timeout_ms;
 };

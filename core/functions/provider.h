@@ -1,6 +1,6 @@
-// What a kind of function is: one provider = one file = one visible struct, and one row in provider_table.c.
-// A provider says which fields it takes (validation, masking and documentation come from that), prepares a
-// function once, and makes the calls on the loop of its invoker.
+// What a kind of function is: one provider = one file = one visible struct, and one row in
+// provider_table.c. A provider says which fields it takes (validation, masking and documentation
+// come from that), prepares a function once, and makes the calls on the loop of its invoker.
 #ifndef EVENT_GATEWAY_FUNCTIONS_PROVIDER_H
 #define EVENT_GATEWAY_FUNCTIONS_PROVIDER_H
 
@@ -34,9 +34,11 @@ struct provider {
     const char *type; // "http"
     const struct provider_field *fields;
     size_t field_count;
-    // What the fields cannot say (may be NULL). Called with secrets in clear, before they are sealed.
+    // What the fields cannot say (may be NULL). Called with secrets in clear, before they are
+    // sealed.
     enum status (*check)(const struct json_t *provider, struct error *error);
-    // Once per function and invoker: reads the fields, opens the secrets. *ret_prepared is immutable.
+    // Once per function and invoker: reads the fields, opens the secrets. *ret_prepared is
+    // immutable.
     enum status (*prepare)(struct invoker *invoker, const struct function *function,
                            void **ret_prepared, struct error *error);
     void (*forget)(void *prepared);
@@ -50,8 +52,8 @@ struct provider {
 const struct provider *provider_find(struct bytes type);
 // In the order of the table, for documentation and help.
 const struct provider *const *provider_list(size_t *ret_count);
-// Required fields, kinds, unknown fields (refused when refuse_unknown). The text is the contract's: what follows
-// "Function doesn't validate. Validation error: ".
+// Required fields, kinds, unknown fields (refused when refuse_unknown). The text is the contract's:
+// what follows "Function doesn't validate. Validation error: ".
 enum status must_check provider_check(struct bytes type, const struct json_t *provider,
                                       bool refuse_unknown, struct error *error);
 

@@ -1,5 +1,6 @@
-// The configuration: the current snapshot, changes to it, and who wants to know. Over a registry_store
-// (ZooKeeper or SQLite). One thread of its own does the store's I/O; nobody else waits for it.
+// The configuration: the current snapshot, changes to it, and who wants to know. Over a
+// registry_store (ZooKeeper or SQLite). One thread of its own does the store's I/O; nobody else
+// waits for it.
 #ifndef EVENT_GATEWAY_REGISTRY_REGISTRY_H
 #define EVENT_GATEWAY_REGISTRY_REGISTRY_H
 
@@ -17,10 +18,10 @@ struct registry_store;
 
 struct registry_options {
     struct registry_store *store; // taken, also on failure
-    const char *cache_path;       // the last snapshot on disk, for a start without the store; NULL = none
+    const char *cache_path; // the last snapshot on disk, for a start without the store; NULL = none
 };
-// Loads the first snapshot: from the store, or when it cannot be reached from the cache (health says so).
-// Neither: STATUS_UNAVAILABLE with the store's reason.
+// Loads the first snapshot: from the store, or when it cannot be reached from the cache (health
+// says so). Neither: STATUS_UNAVAILABLE with the store's reason.
 enum status must_check registry_create(const struct registry_options *options,
                                        struct registry **ret_registry, struct error *error);
 // No calls and no snapshots of others are needed afterwards; listeners are not called any more.
@@ -28,7 +29,8 @@ void registry_destroy(struct registry *registry);
 
 // The current snapshot, one reference. Any thread; never blocks on I/O.
 const struct snapshot *registry_snapshot(struct registry *registry);
-// OK, or UNAVAILABLE with the reason (changes are refused, the last snapshot still serves). Any thread.
+// OK, or UNAVAILABLE with the reason (changes are refused, the last snapshot still serves). Any
+// thread.
 enum status must_check registry_health(struct registry *registry, struct error *error);
 
 // Called on the registry's thread after a new snapshot became the current one; must not block.
@@ -51,11 +53,12 @@ struct registry_change {
     int64_t based_on; // revision of the snapshot that the change was validated with
     struct event_loop *loop;
     void (*done)(struct registry_change *change); // on the loop
-    // OK: stored, and the current snapshot of this node contains it. CONFLICT: the configuration moved past
-    // based_on (the current snapshot is at least as new): validate again. UNAVAILABLE, TIMEOUT, CLOSED.
+    // OK: stored, and the current snapshot of this node contains it. CONFLICT: the configuration
+    // moved past based_on (the current snapshot is at least as new): validate again. UNAVAILABLE,
+    // TIMEOUT, CLOSED.
     enum status status;
     struct error error;
-    struct event_loop_task task; // the registry's
+    struct event_loop_task task;  // the registry's
     struct registry_change *next; // the registry's
 };
 // Any thread. done follows exactly once.

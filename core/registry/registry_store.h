@@ -1,6 +1,7 @@
-// Where the configuration is kept: documents by kind, space and id under one revision. Implementations:
-// registry_store_zookeeper.c, registry_store_sqlite.c, registry_store_memory.c (tests). The contract suite
-// runs over each. Calls come from the registry's thread, one at a time, and may block up to their time-out.
+// Where the configuration is kept: documents by kind, space and id under one revision.
+// Implementations: registry_store_zookeeper.c, registry_store_sqlite.c, registry_store_memory.c
+// (tests). The contract suite runs over each. Calls come from the registry's thread, one at a time,
+// and may block up to their time-out.
 #ifndef EVENT_GATEWAY_REGISTRY_REGISTRY_STORE_H
 #define EVENT_GATEWAY_REGISTRY_REGISTRY_STORE_H
 
@@ -23,17 +24,18 @@ struct registry_store_ops {
     // All documents and the revision they belong to, consistent.
     enum status (*load)(struct registry_store *store, registry_store_document_fn visit,
                         void *context, int64_t *ret_revision, struct error *error);
-    // What changed after since_revision: visit gets the new document, or empty bytes for a deleted one.
-    // NOT_FOUND: no longer known in detail; load everything.
+    // What changed after since_revision: visit gets the new document, or empty bytes for a deleted
+    // one. NOT_FOUND: no longer known in detail; load everything.
     enum status (*load_changes)(struct registry_store *store, int64_t since_revision,
                                 registry_store_document_fn visit, void *context,
                                 int64_t *ret_revision, struct error *error);
-    // All edits or none, and only when the store's revision is still expected_revision; else CONFLICT.
+    // All edits or none, and only when the store's revision is still expected_revision; else
+    // CONFLICT.
     enum status (*apply)(struct registry_store *store, const struct registry_edit *edits,
                          size_t edit_count, int64_t expected_revision, int64_t *ret_revision,
                          struct error *error);
-    // notify is called, on any thread, whenever the revision may have moved or the connection came or went.
-    // Once, before anything else. It must not block.
+    // notify is called, on any thread, whenever the revision may have moved or the connection came
+    // or went. Once, before anything else. It must not block.
     void (*watch)(struct registry_store *store, void (*notify)(void *context), void *context);
     enum status (*health)(struct registry_store *store, struct error *error);
     void (*destroy)(struct registry_store *store);
@@ -47,12 +49,14 @@ struct registry_store_zookeeper_options {
     const char *root;           // NULL = "/event-gateway"
     int64_t session_timeout_ms; // 0 = 10,000
     int64_t connect_timeout_ms; // of create and of each call; 0 = 10,000
-    const char *auth;           // "digest:user:password"; NULL = none. Then nodes get an ACL for creators only
+    const char
+        *auth; // "digest:user:password"; NULL = none. Then nodes get an ACL for creators only
 };
-// Succeeds when the servers cannot be reached too (load then says UNAVAILABLE), unless servers is malformed.
-enum status must_check registry_store_zookeeper_create(
-    const struct registry_store_zookeeper_options *options, struct registry_store **ret_store,
-    struct error *error);
+// Succeeds when the servers cannot be reached too (load then says UNAVAILABLE), unless servers is
+// malformed.
+enum status must_check
+registry_store_zookeeper_create(const struct registry_store_zookeeper_options *options,
+                                struct registry_store **ret_store, struct error *error);
 enum status must_check registry_store_sqlite_create(const char *path,
                                                     struct registry_store **ret_store,
                                                     struct error *error);

@@ -1,5 +1,5 @@
-// Functions, event types and CORS rules as the registry keeps them. Immutable after parsing; any thread; they
-// live in a snapshot and are reference-counted for those who keep one longer.
+// Functions, event types and CORS rules as the registry keeps them. Immutable after parsing; any
+// thread; they live in a snapshot and are reference-counted for those who keep one longer.
 #ifndef EVENT_GATEWAY_REGISTRY_RESOURCES_H
 #define EVENT_GATEWAY_REGISTRY_RESOURCES_H
 
@@ -25,11 +25,11 @@ const char *resource_kind_name(enum resource_kind kind);
 
 struct function {
     struct bytes space, id;
-    struct bytes type;                 // provider: "http", "awslambda", ...
-    bool has_event_format;             // false: the server's default
+    struct bytes type;     // provider: "http", "awslambda", ...
+    bool has_event_format; // false: the server's default
     enum event_format event_format;
-    const struct json_t *provider;     // secrets sealed
-    const struct json_t *document;     // the whole stored document, provider inside
+    const struct json_t *provider; // secrets sealed
+    const struct json_t *document; // the whole stored document, provider inside
 };
 
 struct event_type {
@@ -44,7 +44,8 @@ struct cors_rule {
     const struct json_t *document; // allowedOrigins, allowedMethods, allowedHeaders
 };
 
-// Parse a stored document; STATUS_INVALID names the member. Each takes its own reference to document.
+// Parse a stored document; STATUS_INVALID names the member. Each takes its own reference to
+// document.
 enum status must_check function_parse(struct json_t *document, const struct function **ret_function,
                                       struct error *error);
 const struct function *function_ref(const struct function *function);

@@ -1,5 +1,6 @@
-// Seals secrets in stored documents: AES-256-GCM with a key from a file, a new random nonce each time, bound to
-// the resource that it belongs to. Sealed text: "sealed:v1:<key id>:<base64>". Immutable; any thread.
+// Seals secrets in stored documents: AES-256-GCM with a key from a file, a new random nonce each
+// time, bound to the resource that it belongs to. Sealed text: "sealed:v1:<key id>:<base64>".
+// Immutable; any thread.
 #ifndef EVENT_GATEWAY_REGISTRY_SECRETS_H
 #define EVENT_GATEWAY_REGISTRY_SECRETS_H
 
@@ -10,8 +11,8 @@
 
 struct secrets;
 
-// The file holds 32 bytes as 64 hex digits or base64; more lines = older keys that still open. may_create: made
-// with mode 0600 when missing (dev). A file that others can read is refused.
+// The file holds 32 bytes as 64 hex digits or base64; more lines = older keys that still open.
+// may_create: made with mode 0600 when missing (dev). A file that others can read is refused.
 enum status must_check secrets_create(const char *key_path, bool may_create,
                                       struct secrets **ret_secrets, struct error *error);
 void secrets_destroy(struct secrets *secrets);

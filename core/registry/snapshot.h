@@ -1,5 +1,5 @@
-// One state of the configuration, complete and immutable: what every node decides by. Reference-counted; any
-// thread. What the getters return lives as long as the snapshot.
+// One state of the configuration, complete and immutable: what every node decides by.
+// Reference-counted; any thread. What the getters return lives as long as the snapshot.
 #ifndef EVENT_GATEWAY_REGISTRY_SNAPSHOT_H
 #define EVENT_GATEWAY_REGISTRY_SNAPSHOT_H
 

@@ -1,5 +1,5 @@
-// The matcher: subscriptions by event type, method and path, without a linear scan. Built once for a registry
-// snapshot, immutable afterwards; any thread. It borrows the subscriptions.
+// The matcher: subscriptions by event type, method and path, without a linear scan. Built once for
+// a registry snapshot, immutable afterwards; any thread. It borrows the subscriptions.
 #ifndef EVENT_GATEWAY_SUBSCRIPTIONS_ROUTES_H
 #define EVENT_GATEWAY_SUBSCRIPTIONS_ROUTES_H
 
@@ -15,11 +15,12 @@ struct routes;
 
 struct routes *routes_create(void);
 void routes_destroy(struct routes *routes);
-// While building. A document that came past the conflict rules (two nodes at once) is kept and still matched.
+// While building. A document that came past the conflict rules (two nodes at once) is kept and
+// still matched.
 void routes_add(struct routes *routes, const struct subscription *subscription);
 
-// What is looked up. space empty = an event without a space: matches in every space. Type: "http" and
-// "http.request" are one; a system event's type is given in either spelling and matches both.
+// What is looked up. space empty = an event without a space: matches in every space. Type: "http"
+// and "http.request" are one; a system event's type is given in either spelling and matches both.
 struct route_query {
     struct bytes space, type, method, path;
 };
@@ -32,7 +33,8 @@ typedef void (*route_match_fn)(void *context, const struct route_match *match);
 // Every asynchronous subscription that matches, in a stable order.
 void routes_match_async(const struct routes *routes, const struct route_query *query,
                         route_match_fn visit, void *context);
-// The synchronous one, if any (in several spaces: the most specific path, then the lowest space name).
+// The synchronous one, if any (in several spaces: the most specific path, then the lowest space
+// name).
 bool routes_match_sync(const struct routes *routes, const struct route_query *query,
                        route_match_fn visit, void *context);
 // Whether anything, sync or async, takes this query: an http.request that nothing matches gets 404.

@@ -1,5 +1,5 @@
-// A subscription: which events go to which function, and how. Immutable after parsing; any thread. It lives
-// in a registry snapshot; who keeps it longer takes a reference.
+// A subscription: which events go to which function, and how. Immutable after parsing; any thread.
+// It lives in a registry snapshot; who keeps it longer takes a reference.
 #ifndef EVENT_GATEWAY_SUBSCRIPTIONS_SUBSCRIPTION_H
 #define EVENT_GATEWAY_SUBSCRIPTIONS_SUBSCRIPTION_H
 
@@ -12,7 +12,10 @@
 
 struct json_t;
 
-enum ordering { ORDERING_NONE, ORDERING_KEY };
+enum ordering {
+    ORDERING_NONE,
+    ORDERING_KEY
+};
 
 struct retry_policy {
     uint32_t max_attempts; // the first one included
@@ -44,9 +47,11 @@ struct subscription {
     const struct json_t *document; // what the API shows; metadata is in it
 };
 
-// Defaults of contract section 5 when a member is absent. STATUS_INVALID names the member and the rule
-// ("delivery.retry.factor: must be at least 1"). Reads a stored document; what only the API knows (unknown
-// fields, existence of function and event type) is the caller's. Takes its own reference to document.
+// Defaults of contract section 5 when a member is absent. STATUS_INVALID names the member and the
+// rule
+// ("delivery.retry.factor: must be at least 1"). Reads a stored document; what only the API knows
+// (unknown fields, existence of function and event type) is the caller's. Takes its own reference
+// to document.
 enum status must_check subscription_parse(struct json_t *document,
                                           const struct subscription **ret_subscription,
                                           struct error *error);
@@ -55,7 +60,8 @@ void subscription_unref(const struct subscription *subscription);
 // Whether deliveries would behave the same: a PUT that changes only metadata disturbs nothing.
 bool subscription_same_delivery(const struct subscription *a, const struct subscription *b);
 
-// base64url of "async,EVENTTYPE,FUNCTIONID,PATHESCAPED,METHOD" or "sync,EVENTTYPE,PATHESCAPED,METHOD".
+// base64url of "async,EVENTTYPE,FUNCTIONID,PATHESCAPED,METHOD" or
+// "sync,EVENTTYPE,PATHESCAPED,METHOD".
 void subscription_id_write(bool is_sync, struct bytes event_type, struct bytes function_id,
                            struct bytes path, struct bytes method, struct buffer *ret_id);
 // Classic: "http,METHOD,PATHESCAPED" or "EVENT,FUNCTIONID,PATHESCAPED".

@@ -1,4 +1,5 @@
-// Runs a fuzzer's entry over the files of a corpus folder, in the ordinary build, without libFuzzer.
+// Runs a fuzzer's entry over the files of a corpus folder, in the ordinary build, without
+// libFuzzer.
 
 #include <assert.h>
 #include <dirent.h>
