@@ -3,6 +3,7 @@
 #include "core/base/clock.h"
 #include "core/base/event_loop.h"
 #include "core/base/http_listener.h"
+#include "core/base/http_memory.h"
 #include "core/base/http_refusal.h"
 #include "core/base/http_request.h"
 #include "core/base/json.h"
@@ -515,6 +516,7 @@ static size_t leave_escaped(void *context, struct MHD_Connection *mhd, char *tex
 }
 
 static enum status start_daemon(struct http_server *server, struct error *error) {
+    http_memory_link();
     size_t connections_max = server->options.connections_max;
     int64_t idle_s = (server->options.idle_timeout_ms + 999) / 1000;
     server->daemon = MHD_start_daemon(
