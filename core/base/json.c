@@ -1,0 +1,99 @@
+#include "core/base/json.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/text.h"
+
+enum status json_parse(struct bytes text, struct json_t **ret_value, struct error *error) {
+    json_error_t reason;
+    if (text.size == 0) {
+        return error_set(error, STATUS_INVALID, "empty, JSON expected");
+    }
+    // ALLOW_NUL: an escaped U+0000 is legal in JSON; a raw NUL byte is refused all the same.
+    json_t *value = json_loadb(text.data, text.size,
+                               JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &reason);
+    if (!value) {
+        return error_set(error, STATUS_INVALID, "line %d, column %d: %s", reason.line,
+                         reason.column, reason.text);
+    }
+    *ret_value = value;
+    return STATUS_OK;
+}
+
+char *json_write(const struct json_t *value) {
+    char *text = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    if (!text) {
+        abort();
+    }
+    return text;
+}
+
+static int append_piece(const char *piece, size_t size, void *context) {
+    buffer_append(context, (struct bytes){piece, size});
+    return 0;
+}
+
+void json_append(const struct json_t *value, struct buffer *ret_buffer) {
+    if (json_dump_callback(value, append_piece, ret_buffer, JSON_COMPACT | JSON_ENCODE_ANY) != 0) {
+        abort();
+    }
+}
+
+// How many bytes go through as they are.
+static size_t plain_run(struct bytes text) {
+    size_t size = 0;
+    while (size < text.size && (unsigned char)text.data[size] >= 0x20 && text.data[size] != '"' &&
+           text.data[size] != '\\') {
+        size++;
+    }
+    return size;
+}
+
+static void append_escaped(char byte, struct buffer *ret_buffer) {
+    static const char specials[] = "\"\\\b\f\n\r\t";
+    static const char escapes[] = "\"\\bfnrt";
+    const char *found = byte == '\0' ? NULL : strchr(specials, byte);
+    if (found) {
+        buffer_append_byte(ret_buffer, '\\');
+        buffer_append_byte(ret_buffer, escapes[found - specials]);
+    } else {
+        buffer_append_format(ret_buffer, "\\u%04x", (unsigned)(unsigned char)byte);
+    }
+}
+
+static void append_escaping(struct bytes text, struct buffer *ret_buffer) {
+    while (text.size > 0) {
+        size_t run = plain_run(text);
+        buffer_append(ret_buffer, bytes_slice(text, 0, run));
+        if (run < text.size) {
+            append_escaped(text.data[run], ret_buffer);
+            run++;
+        }
+        text = bytes_slice(text, run, SIZE_MAX);
+    }
+}
+
+// Each byte that does not belong to a valid sequence becomes U+FFFD.
+static void append_repairing(struct bytes text, struct buffer *ret_buffer) {
+    while (text.size > 0) {
+        size_t valid = 0;
+        for (size_t size = 1; size <= 4 && size <= text.size && valid == 0; size++) {
+            valid = utf8_is_valid(bytes_slice(text, 0, size)) ? size : 0;
+        }
+        append_escaping(valid > 0 ? bytes_slice(text, 0, valid) : BYTES("\xef\xbf\xbd"),
+                        ret_buffer);
+        text = bytes_slice(text, valid > 0 ? valid : 1, SIZE_MAX);
+    }
+}
+
+void json_append_string(struct bytes text, struct buffer *ret_buffer) {
+    buffer_append_byte(ret_buffer, '"');
+    if (utf8_is_valid(text)) {
+        append_escaping(text, ret_buffer);
+    } else {
+        append_repairing(text, ret_buffer);
+    }
+    buffer_append_byte(ret_buffer, '"');
+}
