@@ -74,6 +74,15 @@ void http_request_body_free(struct http_request *request, struct http_body_budge
     request->body_capacity = 0;
 }
 
+struct bytes http_path_of_target(const char *target) {
+    if (target[0] != '/' &&
+        (strncasecmp(target, "http://", 7) == 0 || strncasecmp(target, "https://", 8) == 0)) {
+        const char *path = strchr(strchr(target, ':') + 3, '/');
+        return path ? bytes_of_text(path) : BYTES("/");
+    }
+    return bytes_of_text(target);
+}
+
 static void visit_length(struct http_framing *framing, struct bytes value) {
     if (framing->has_length || value.size == 0) {
         framing->is_broken = true;

@@ -56,6 +56,9 @@ enum status must_check http_request_body_append(struct http_request *request,
 // Frees the body and gives its share of the budget back.
 void http_request_body_free(struct http_request *request, struct http_body_budget *budget);
 
+// "/a" of "/a", and of the absolute form "http://host/a".
+struct bytes http_path_of_target(const char *target);
+
 // The headers that say where a body ends.
 struct http_framing {
     bool has_length;

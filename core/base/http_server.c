@@ -5,67 +5,27 @@
 #include "core/base/http_listener.h"
 #include "core/base/http_memory.h"
 #include "core/base/http_refusal.h"
-#include "core/base/http_request.h"
-#include "core/base/json.h"
+#include "core/base/http_server_state.h"
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
 
 #include <microhttpd.h>
 
-#include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
 #include <poll.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 enum {
     HEADER_DEFAULT_BYTES = 96 * 1024,
-    // Beside the head, libmicrohttpd's memory holds its list of headers and the answer's head.
-    POOL_EXTRA_BYTES = 32 * 1024,
+    // Beside the head, a connection's memory holds the list of headers and the answer's head.
+    POOL_EXTRA_BYTES = 160 * 1024,
     REQUEST_TIMEOUT_MS = 30 * 1000,
     SWEEP_MAX_MS = 5000,
     FLUSH_MS = 1000, // for answers that the sockets have not taken when a server is destroyed
-};
-
-// One connection, from accept to close.
-struct http_connection {
-    struct http_server *server;
-    int fd;
-    int64_t idle_since_us;        // accepted, or the last answer was sent
-    struct http_request *request; // NULL while it is idle
-    bool lingers;                 // was refused; bytes may still come
-    struct http_connection *next;
-    struct http_connection *previous;
-};
-
-struct http_server {
-    struct event_loop *loop;
-    struct http_server_options options;
-    char *name;
-    struct MHD_Daemon *daemon;
-    int listen_fd; // -1 once the door is closed
-    uint16_t port;
-    struct event_loop_watch watch; // libmicrohttpd's epoll
-    struct event_loop_timer timer; // its next timeout
-    struct event_loop_timer sweep;
-    struct event_loop_hook hook;
-    struct http_lingering *lingering;
-    struct http_connection *connections;
-    size_t connection_count;
-    size_t requests_inside;
-    size_t answers_unsent;
-    uint64_t requests_handed; // ever
-    struct http_body_budget bodies;
-    bool is_running_daemon;
-    bool needs_run; // something was resumed, or libmicrohttpd wants to go on
-    struct metric *metric_connections;
 };
 
 static struct metric_family connections_open = {
@@ -73,12 +33,6 @@ static struct metric_family connections_open = {
     .help = "Connections that are open.",
     .kind = METRIC_GAUGE,
     .label_names = {"server"},
-};
-static struct metric_family requests_refused = {
-    .name = "eventgateway_http_requests_refused_total",
-    .help = "Requests that were refused or given up before any handler saw them.",
-    .kind = METRIC_COUNTER,
-    .label_names = {"server", "code"},
 };
 
 static int64_t request_timeout_us(const struct http_server *server) {
@@ -90,8 +44,6 @@ static int64_t request_timeout_us(const struct http_server *server) {
     }
     return timeout_ms * 1000;
 }
-
-// --- Connections
 
 static void connection_opened(struct http_server *server, struct MHD_Connection *mhd,
                               void **socket_context) {
@@ -138,21 +90,33 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
     }
 }
 
-static void refuse(struct http_connection *connection, unsigned status, const char *message) {
-    struct http_server *server = connection->server;
-    struct http_request *request = connection->request;
-    struct http_refusal refusal = {
-        .status = status,
-        .message = message,
-        .retry_after_s = status == 503 ? 1 : 0,
-        .is_head =
-            request && request->method.size == 4 && memcmp(request->method.data, "HEAD", 4) == 0,
-    };
-    http_refusal_send(connection->fd, &refusal);
-    connection->lingers = true;
-    char code[16];
-    snprintf(code, sizeof code, "%u", status);
-    metric_add(METRIC(&requests_refused, server->name, code), 1);
+static void *on_target(void *context, const char *target, struct MHD_Connection *mhd) {
+    return http_server_begin_request(context, target, mhd);
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *path,
+                                  const char *method, const char *version, const char *data,
+                                  size_t *data_size, void **request_context) {
+    (void)context;
+    (void)mhd;
+    (void)version;
+    return http_server_take_request(*request_context, path, method, data, data_size) ? MHD_YES
+                                                                                     : MHD_NO;
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
+                         enum MHD_RequestTerminationCode code) {
+    (void)context;
+    (void)mhd;
+    struct http_request *request = *request_context;
+    if (!request) {
+        return;
+    }
+    if (code == MHD_REQUEST_TERMINATED_WITH_ERROR) {
+        request->connection->lingers = true;
+    }
+    *request_context = NULL;
+    http_server_end_request(request);
 }
 
 static void check_deadline(struct http_connection *connection, int64_t now_us) {
@@ -165,7 +129,7 @@ static void check_deadline(struct http_connection *connection, int64_t now_us) {
         }
     } else if (request->stage <= HTTP_REQUEST_BODY &&
                now_us - request->begun_us >= request_timeout_us(server)) {
-        refuse(connection, 408, "the request was not complete in time");
+        http_server_refuse(connection, 408, "the request was not complete in time");
         shutdown(connection->fd, SHUT_RDWR);
     }
 }
@@ -190,276 +154,6 @@ static void sweep_expired(struct event_loop_timer *timer) {
     }
     start_sweep(server);
 }
-
-// --- Requests
-
-// The first thing that libmicrohttpd tells of a request: its target, before it takes it apart.
-static void *on_target(void *context, const char *target, struct MHD_Connection *mhd) {
-    struct http_server *server = context;
-    struct http_request *request = http_request_create(target);
-    request->server = server;
-    request->mhd = mhd;
-    request->connection =
-        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT)->socket_context;
-    request->connection->request = request;
-    request->begun_us = event_loop_now_us(server->loop);
-    return request;
-}
-
-static enum MHD_Result visit_framing(void *context, enum MHD_ValueKind kind, const char *name,
-                                     size_t name_size, const char *value, size_t value_size) {
-    (void)kind;
-    http_framing_visit(context, (struct bytes){name, name_size},
-                       (struct bytes){value, value ? value_size : 0});
-    return MHD_YES;
-}
-
-static enum MHD_Result take_head(struct http_request *request, const char *path,
-                                 const char *method) {
-    struct http_server *server = request->server;
-    request->stage = HTTP_REQUEST_BODY;
-    request->received_us = event_loop_now_us(server->loop);
-    request->method = bytes_of_text(method);
-    request->path = bytes_of_text(path);
-    struct http_framing framing = {0};
-    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, visit_framing, &framing);
-    size_t head_size =
-        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-    if (head_size > server->options.header_max_bytes) {
-        refuse(request->connection, 431, "the headers are too large");
-        return MHD_NO;
-    }
-    if (framing.is_broken) {
-        refuse(request->connection, 400, "Content-Length or Transfer-Encoding is malformed");
-        return MHD_NO;
-    }
-    if (framing.is_unknown_encoding) {
-        refuse(request->connection, 501, "the only Transfer-Encoding is chunked");
-        return MHD_NO;
-    }
-    if (framing.has_length && framing.length > server->bodies.one_max) {
-        refuse(request->connection, 413, "the body is too large");
-        return MHD_NO;
-    }
-    if (framing.has_length) {
-        request->body_expected = (size_t)framing.length;
-    }
-    return MHD_YES;
-}
-
-static enum MHD_Result take_body(struct http_request *request, const char *data, size_t *size) {
-    enum status status = http_request_body_append(request, &request->server->bodies, data, *size);
-    if (status == STATUS_TOO_LARGE) {
-        refuse(request->connection, 413, "the body is too large");
-        return MHD_NO;
-    }
-    if (status != STATUS_OK) {
-        refuse(request->connection, 503, "too many requests are being received");
-        return MHD_NO;
-    }
-    *size = 0;
-    return MHD_YES;
-}
-
-static enum MHD_Result hand_over(struct http_request *request) {
-    struct http_server *server = request->server;
-    request->stage = HTTP_REQUEST_INSIDE;
-    server->requests_inside++;
-    server->requests_handed++;
-    server->options.handler(server->options.context, request);
-    if (request->stage == HTTP_REQUEST_INSIDE) {
-        request->is_suspended = true;
-        MHD_suspend_connection(request->mhd);
-    }
-    return MHD_YES;
-}
-
-// libmicrohttpd calls this once for the head, once for each piece of the body, and once at its end.
-static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *path,
-                                  const char *method, const char *version, const char *data,
-                                  size_t *data_size, void **request_context) {
-    (void)context;
-    (void)mhd;
-    (void)version;
-    struct http_request *request = *request_context;
-    if (request->stage == HTTP_REQUEST_HEAD) {
-        return take_head(request, path, method);
-    }
-    if (*data_size > 0) {
-        return take_body(request, data, data_size);
-    }
-    return hand_over(request);
-}
-
-static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
-                         enum MHD_RequestTerminationCode code) {
-    (void)mhd;
-    struct http_server *server = context;
-    struct http_request *request = *request_context;
-    if (!request) {
-        return;
-    }
-    // The handler's requests are suspended, and libmicrohttpd leaves those alone.
-    assert(request->stage != HTTP_REQUEST_INSIDE);
-    if (request->stage == HTTP_REQUEST_ANSWERED) {
-        server->answers_unsent--;
-    }
-    if (code == MHD_REQUEST_TERMINATED_WITH_ERROR) {
-        request->connection->lingers = true;
-    }
-    request->connection->request = NULL;
-    request->connection->idle_since_us = event_loop_now_us(server->loop);
-    http_request_destroy(request, &server->bodies);
-    *request_context = NULL;
-}
-
-bool http_request_header(const struct http_request *request, const char *name,
-                         struct bytes *ret_value) {
-    const char *value;
-    size_t size;
-    if (MHD_lookup_connection_value_n(request->mhd, MHD_HEADER_KIND, name, strlen(name), &value,
-                                      &size) != MHD_YES) {
-        return false;
-    }
-    *ret_value = (struct bytes){value, value ? size : 0};
-    return true;
-}
-
-struct header_visit {
-    http_header_fn visit;
-    void *context;
-};
-
-static enum MHD_Result visit_header(void *context, enum MHD_ValueKind kind, const char *name,
-                                    size_t name_size, const char *value, size_t value_size) {
-    (void)kind;
-    const struct header_visit *visit = context;
-    struct http_header header = {{name, name_size}, {value, value ? value_size : 0}};
-    return visit->visit(visit->context, &header) ? MHD_YES : MHD_NO;
-}
-
-void http_request_each_header(const struct http_request *request, http_header_fn visit,
-                              void *context) {
-    struct header_visit header_visit = {visit, context};
-    MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, visit_header, &header_visit);
-}
-
-void http_request_peer(const struct http_request *request, char *ret_text, size_t size) {
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
-    http_address_text(info ? info->client_addr : NULL, ret_text, size);
-}
-
-// --- Answers
-
-// Framing is the server's business, whatever a function may have sent along.
-static bool is_servers_header(struct bytes name) {
-    static const char *const names[] = {"Connection", "Content-Length", "Transfer-Encoding",
-                                        "Keep-Alive", "Upgrade",        "Trailer"};
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        if (strlen(names[i]) == name.size && strncasecmp(names[i], name.data, name.size) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// libmicrohttpd refuses what would break the head apart (CR, LF): such a header is left out.
-static void add_header(struct MHD_Response *response, const struct http_header *header) {
-    char small[512];
-    size_t size = header->name.size + header->value.size + 2;
-    char *text = size <= sizeof small ? small : memory_allocate(size);
-    char *value = text + header->name.size + 1;
-    memcpy(text, header->name.data, header->name.size);
-    text[header->name.size] = '\0';
-    if (header->value.size > 0) {
-        memcpy(value, header->value.data, header->value.size);
-    }
-    value[header->value.size] = '\0';
-    MHD_add_response_header(response, text, value);
-    if (text != small) {
-        free(text);
-    }
-}
-
-static struct MHD_Response *create_response(const struct http_server *server,
-                                            const struct http_response *answer) {
-    struct MHD_Response *response;
-    if (answer->body_owned) {
-        assert(answer->body.data == answer->body_owned || answer->body.size == 0);
-        response = MHD_create_response_from_buffer(answer->body.size, answer->body_owned,
-                                                   MHD_RESPMEM_MUST_FREE);
-    } else {
-        response = MHD_create_response_from_buffer(
-            answer->body.size, answer->body.size > 0 ? (void *)answer->body.data : (void *)"",
-            answer->body.size > 0 ? MHD_RESPMEM_MUST_COPY : MHD_RESPMEM_PERSISTENT);
-    }
-    if (!response) {
-        abort();
-    }
-    if (answer->content_type) {
-        MHD_add_response_header(response, "Content-Type", answer->content_type);
-    }
-    for (size_t i = 0; i < answer->header_count; i++) {
-        if (!is_servers_header(answer->headers[i].name)) {
-            add_header(response, &answer->headers[i]);
-        }
-    }
-    if (server->listen_fd < 0) {
-        MHD_add_response_header(response, "Connection", "close");
-    }
-    return response;
-}
-
-void http_respond(struct http_request *request, const struct http_response *answer) {
-    struct http_server *server = request->server;
-    assert(request->stage == HTTP_REQUEST_INSIDE);
-    assert(event_loop_is_current(server->loop));
-    struct MHD_Response *response = create_response(server, answer);
-    // What lies outside comes from a function; it is not a status that HTTP has.
-    unsigned status = answer->status >= 200 && answer->status <= 999 ? answer->status : 500;
-    request->stage = HTTP_REQUEST_ANSWERED;
-    server->requests_inside--;
-    server->answers_unsent++;
-    http_request_body_free(request, &server->bodies);
-    bool is_suspended = request->is_suspended;
-    struct MHD_Connection *mhd = request->mhd;
-    // From here on the request may be gone.
-    MHD_queue_response(mhd, status, response);
-    MHD_destroy_response(response);
-    if (is_suspended) {
-        MHD_resume_connection(mhd);
-        server->needs_run = true;
-    }
-}
-
-void http_respond_error(struct http_request *request, unsigned status, unsigned retry_after_s,
-                        const char *format, ...) {
-    char message[2048];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(message, sizeof message, format, arguments);
-    va_end(arguments);
-    struct buffer body = {0};
-    buffer_append_text(&body, "{\"errors\":[{\"message\":");
-    json_append_string(bytes_of_text(message), &body);
-    buffer_append_text(&body, "}]}");
-    char seconds[16];
-    snprintf(seconds, sizeof seconds, "%u", retry_after_s);
-    struct http_header retry_after = {BYTES("Retry-After"), bytes_of_text(seconds)};
-    struct bytes text = buffer_bytes(&body);
-    struct http_response answer = {
-        .status = status,
-        .content_type = "application/json",
-        .headers = &retry_after,
-        .header_count = retry_after_s > 0 ? 1 : 0,
-        .body = text,
-        .body_owned = buffer_take(&body),
-    };
-    http_respond(request, &answer);
-}
-
-// --- The daemon on the loop
 
 // Afterwards needs_run tells whether libmicrohttpd has more to do at once.
 static void run_daemon(struct http_server *server) {

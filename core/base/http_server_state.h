@@ -1,0 +1,59 @@
+// What the files of http_server share. Private to http_server*.c.
+#ifndef EVENT_GATEWAY_BASE_HTTP_SERVER_STATE_H
+#define EVENT_GATEWAY_BASE_HTTP_SERVER_STATE_H
+
+#include "core/base/event_loop.h"
+#include "core/base/http_request.h"
+#include "core/base/http_server.h"
+
+struct MHD_Connection;
+struct MHD_Daemon;
+
+// One connection, from accept to close.
+struct http_connection {
+    struct http_server *server;
+    int fd;
+    int64_t idle_since_us;        // accepted, or the last answer was sent
+    struct http_request *request; // NULL while it is idle
+    bool lingers;                 // was refused; bytes may still come
+    struct http_connection *next;
+    struct http_connection *previous;
+};
+
+struct http_server {
+    struct event_loop *loop;
+    struct http_server_options options;
+    char *name;
+    struct MHD_Daemon *daemon;
+    int listen_fd; // -1 once the door is closed
+    uint16_t port;
+    struct event_loop_watch watch; // libmicrohttpd's epoll
+    struct event_loop_timer timer; // its next timeout
+    struct event_loop_timer sweep;
+    struct event_loop_hook hook;
+    struct http_lingering *lingering;
+    struct http_connection *connections;
+    size_t connection_count;
+    size_t requests_inside;
+    size_t answers_unsent;
+    uint64_t requests_handed; // ever
+    struct http_body_budget bodies;
+    bool is_running_daemon;
+    bool needs_run; // something was resumed, or libmicrohttpd wants to go on
+    struct metric *metric_connections;
+};
+
+// The life of a request, as libmicrohttpd tells it: its target, before it is taken apart; then its
+// head, each piece of its body, and the body's end (no data); then that it is over, answered or
+// not.
+struct http_request *http_server_begin_request(struct http_server *server, const char *target,
+                                               struct MHD_Connection *mhd);
+// Takes *data_size bytes off. False when the connection must be closed, after a refusal.
+bool http_server_take_request(struct http_request *request, const char *path, const char *method,
+                              const char *data, size_t *data_size);
+void http_server_end_request(struct http_request *request);
+
+// Answers past libmicrohttpd; the caller then closes the connection.
+void http_server_refuse(struct http_connection *connection, unsigned status, const char *message);
+
+#endif
