@@ -51,8 +51,14 @@ void error_prefix(struct error *error, const char *format, ...) {
     va_start(arguments, format);
     int size = vsnprintf(prefixed.text, sizeof prefixed.text, format, arguments);
     va_end(arguments);
-    if (size >= 0 && (size_t)size < sizeof prefixed.text) {
-        snprintf(prefixed.text + size, sizeof prefixed.text - (size_t)size, ": %s", error->text);
+    size_t used = size < 0 ? 0 : (size_t)size;
+    if (used + 2 < sizeof prefixed.text) {
+        // What does not fit is cut off.
+        size_t room = sizeof prefixed.text - used - 3;
+        size_t rest = strnlen(error->text, room);
+        memcpy(prefixed.text + used, ": ", 2);
+        memcpy(prefixed.text + used + 2, error->text, rest);
+        prefixed.text[used + 2 + rest] = '\0';
     }
     *error = prefixed;
 }
