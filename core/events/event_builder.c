@@ -84,8 +84,7 @@ static struct event_extension *find_extension(const struct event_builder *builde
                                               struct bytes name) {
     for (size_t i = 0; i < builder->extension_count; i++) {
         struct event_extension *extension = &builder->extensions[i];
-        if (extension->name.size == name.size &&
-            memcmp(extension->name.data, name.data, name.size) == 0) {
+        if (bytes_equal(extension->name, name)) {
             return extension;
         }
     }

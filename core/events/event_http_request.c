@@ -174,10 +174,35 @@ static void append_query(struct bytes query, struct event_builder *builder, stru
     free(pairs);
 }
 
+// The scanner's limit of nesting lies above this number of brackets.
+#define SURELY_FLAT 256
+
+// True for JSON that is at the limit of nesting by itself and beyond it as a member of the data.
+static bool is_too_deep(struct bytes json) {
+    size_t brackets = 0;
+    for (size_t i = 0; i < json.size; i++) {
+        brackets += json.data[i] == '{' || json.data[i] == '[';
+    }
+    if (brackets <= SURELY_FLAT) {
+        return false;
+    }
+    struct buffer nested = {0};
+    buffer_append_byte(&nested, '[');
+    buffer_append(&nested, json);
+    buffer_append_byte(&nested, ']');
+    bool is_valid = json_is_valid(buffer_bytes(&nested));
+    buffer_clear(&nested);
+    return !is_valid;
+}
+
 static void append_body(const struct event_http_request *request, struct buffer *buffer) {
     struct bytes media_type = BYTES("");
     event_http_header(request, "content-type", &media_type);
-    switch (event_data_kind_of(media_type, request->body)) {
+    enum event_data_kind kind = event_data_kind_of(media_type, request->body);
+    if (kind == EVENT_DATA_JSON && is_too_deep(request->body)) {
+        kind = EVENT_DATA_BINARY;
+    }
+    switch (kind) {
     case EVENT_DATA_JSON:
         buffer_append(buffer, bytes_trim(request->body));
         return;

@@ -254,10 +254,14 @@ static bool find_version(void *context, const struct json_member *member) {
 
 enum status event_json_decode(struct bytes text, struct event_builder *builder,
                               struct error *error) {
+    static const char word[] = "\"cloudEventsVersion\"";
     enum version version = VERSION_UNKNOWN;
-    enum status status = json_each_member(text, find_version, &version, error);
-    if (status) {
-        return status;
+    // Most events are not of 0.1, and are walked only once.
+    if (text.size > 0 && memmem(text.data, text.size, word, sizeof word - 1)) {
+        enum status status = json_each_member(text, find_version, &version, error);
+        if (status) {
+            return status;
+        }
     }
     if (version == VERSION_0_1) {
         return event_legacy_decode_json(text, builder, error);

@@ -38,8 +38,8 @@ struct dead_letter {
 };
 void dead_letter_encode(const struct dead_letter *letter, const struct event *event,
                         struct encoded_record *ret_encoded);
-// The event, and the letter, whose bytes are appended to ret_storage and live as long as that is not changed.
-// STATUS_INVALID: not an event, or without a letter.
+// The event, and the letter, whose bytes are appended to ret_storage and live as long as that is
+// not changed. STATUS_INVALID: not an event, or without a letter.
 enum status must_check dead_letter_decode(const struct stored_record *stored,
                                           struct dead_letter *ret_letter,
                                           struct buffer *ret_storage,
