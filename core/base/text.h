@@ -32,9 +32,11 @@ bool utf8_is_valid(struct bytes bytes);
 #define UUID_TEXT_SIZE 37
 void uuid_create(char ret_text[UUID_TEXT_SIZE]);
 
-// RFC 3339 with any offset and fraction; STATUS_INVALID otherwise. Microseconds since 1970 UTC.
+// RFC 3339 with any offset and fraction; STATUS_INVALID otherwise. Microseconds since 1970 UTC,
+// smaller fractions cut off. A leap second (23:59:60 UTC) is the first moment of the next day.
 enum status must_check timestamp_parse(struct bytes text, int64_t *ret_us);
-// "2026-11-24T01:02:03.004005Z" (no fraction when it is 0), 28 characters at most.
+// "2026-11-24T01:02:03.004005Z" (no fraction when it is 0), 28 characters at most. Outside the
+// years 0000 to 9999 it is their first or last moment.
 #define TIMESTAMP_TEXT_SIZE 32
 void timestamp_format(int64_t us, char ret_text[TIMESTAMP_TEXT_SIZE]);
 

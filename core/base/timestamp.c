@@ -1,12 +1,13 @@
 // RFC 3339 timestamps of text.h. The calendar is computed by hand: the C library's functions know
 // local time zones and global state.
 
-#include <stdio.h>
-
 #include "core/base/text.h"
 
 #define US_PER_SECOND INT64_C(1000000)
 #define SECONDS_PER_DAY INT64_C(86400)
+#define DAYS_0000_TO_1970 INT64_C(719528)
+#define EARLIEST_US INT64_C(-62167219200000000) // 0000-01-01T00:00:00Z
+#define LATEST_US INT64_C(253402300799999999)   // 9999-12-31T23:59:59.999999Z
 
 // Days since 1970-01-01 of the proleptic Gregorian calendar; years run from March here, so that a
 // leap day ends one.
@@ -100,7 +101,12 @@ static int64_t read_offset_s(struct reader *reader) {
     return (sign == '-' ? -1 : 1) * (hours * 3600 + minutes * 60);
 }
 
-// A leap second counts as the first moment of the next minute.
+// A leap second stands at the end of a day in UTC; it counts as the first moment of the next one.
+static bool second_is_valid(int64_t second, int64_t second_of_day, int64_t offset_s) {
+    return second < 60 ||
+           (second == 60 && (second_of_day - offset_s + SECONDS_PER_DAY) % SECONDS_PER_DAY == 0);
+}
+
 enum status timestamp_parse(struct bytes text, int64_t *ret_us) {
     struct reader reader = {.rest = text};
     int64_t year = read_digits(&reader, 4);
@@ -117,33 +123,52 @@ enum status timestamp_parse(struct bytes text, int64_t *ret_us) {
     int64_t fraction_us = read_fraction(&reader);
     int64_t offset_s = read_offset_s(&reader);
     if (reader.failed || reader.rest.size > 0 || month < 1 || month > 12 || day < 1 ||
-        day > days_of_month(year, month) || hour > 23 || minute > 59 || second > 60) {
+        day > days_of_month(year, month) || hour > 23 || minute > 59) {
         return STATUS_INVALID;
     }
-    int64_t seconds = days_of_date(year, month, day) * SECONDS_PER_DAY + hour * 3600 + minute * 60 +
-                      second - offset_s;
+    int64_t second_of_day = hour * 3600 + minute * 60 + second;
+    if (!second_is_valid(second, second_of_day, offset_s)) {
+        return STATUS_INVALID;
+    }
+    int64_t seconds = days_of_date(year, month, day) * SECONDS_PER_DAY + second_of_day - offset_s;
     *ret_us = seconds * US_PER_SECOND + (second == 60 ? 0 : fraction_us);
     return STATUS_OK;
 }
 
+static char *append_digits(int64_t value, int count, char *out) {
+    for (int i = count - 1; i >= 0; i--) {
+        out[i] = (char)('0' + value % 10);
+        value /= 10;
+    }
+    return out + count;
+}
+
+static char *append_with(int64_t value, char separator, char *out) {
+    out = append_digits(value, 2, out);
+    *out = separator;
+    return out + 1;
+}
+
+// Times outside the years 0000 to 9999, which RFC 3339 cannot say, are shown as the nearest it can.
 void timestamp_format(int64_t us, char ret_text[TIMESTAMP_TEXT_SIZE]) {
-    int64_t seconds = us / US_PER_SECOND - (us % US_PER_SECOND < 0 ? 1 : 0);
-    int64_t fraction_us = us - seconds * US_PER_SECOND;
-    int64_t days = seconds / SECONDS_PER_DAY - (seconds % SECONDS_PER_DAY < 0 ? 1 : 0);
-    int64_t second_of_day = seconds - days * SECONDS_PER_DAY;
+    us = us < EARLIEST_US ? EARLIEST_US : us > LATEST_US ? LATEST_US : us;
+    int64_t us_since_0000 = us - EARLIEST_US;
+    int64_t fraction_us = us_since_0000 % US_PER_SECOND;
+    int64_t second_of_day = us_since_0000 / US_PER_SECOND % SECONDS_PER_DAY;
     int64_t year, month, day;
-    date_of_days(days, &year, &month, &day);
-    int size = snprintf(ret_text, TIMESTAMP_TEXT_SIZE, "%04d-%02d-%02dT%02d:%02d:%02d", (int)year,
-                        (int)month, (int)day, (int)(second_of_day / 3600),
-                        (int)(second_of_day / 60 % 60), (int)(second_of_day % 60));
-    if (size < 0 || size >= TIMESTAMP_TEXT_SIZE) {
-        return;
-    }
-    char *rest = ret_text + size;
-    size_t room = TIMESTAMP_TEXT_SIZE - (size_t)size;
+    date_of_days(us_since_0000 / US_PER_SECOND / SECONDS_PER_DAY - DAYS_0000_TO_1970, &year, &month,
+                 &day);
+    char *out = append_digits(year, 4, ret_text);
+    *out++ = '-';
+    out = append_with(month, '-', out);
+    out = append_with(day, 'T', out);
+    out = append_with(second_of_day / 3600, ':', out);
+    out = append_with(second_of_day / 60 % 60, ':', out);
+    out = append_digits(second_of_day % 60, 2, out);
     if (fraction_us > 0) {
-        snprintf(rest, room, ".%06dZ", (int)fraction_us);
-    } else {
-        snprintf(rest, room, "Z");
+        *out++ = '.';
+        out = append_digits(fraction_us, 6, out);
     }
+    *out++ = 'Z';
+    *out = '\0';
 }
