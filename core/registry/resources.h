@@ -22,6 +22,7 @@ enum resource_kind {
 };
 // "functions", "eventtypes", "subscriptions", "cors": the collection's name in paths.
 const char *resource_kind_name(enum resource_kind kind);
+bool resource_kind_parse(struct bytes name, enum resource_kind *ret_kind);
 
 struct function {
     struct bytes space, id;
@@ -53,9 +54,11 @@ void function_unref(const struct function *function);
 enum status must_check event_type_parse(struct json_t *document,
                                         const struct event_type **ret_event_type,
                                         struct error *error);
+const struct event_type *event_type_ref(const struct event_type *event_type);
 void event_type_unref(const struct event_type *event_type);
 enum status must_check cors_rule_parse(struct json_t *document, const struct cors_rule **ret_rule,
                                        struct error *error);
+const struct cors_rule *cors_rule_ref(const struct cors_rule *rule);
 void cors_rule_unref(const struct cors_rule *rule);
 // METHOD + PATHESCAPED.
 void cors_id_write(struct bytes method, struct bytes path, struct buffer *ret_id);

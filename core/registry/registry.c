@@ -1,0 +1,509 @@
+#include "core/registry/registry.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "core/base/clock.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/base/metrics.h"
+#include "core/registry/registry_cache.h"
+#include "core/registry/registry_store.h"
+#include "core/registry/snapshot_builder.h"
+
+#define RETRY_MIN_US INT64_C(100000)
+#define RETRY_MAX_US INT64_C(5000000)
+#define CACHE_DELAY_US INT64_C(500000)
+#define NEVER INT64_MAX
+
+static struct metric_family revision_family = {
+    .name = "eventgateway_registry_revision",
+    .help = "Revision of the configuration that this node decides by.",
+    .kind = METRIC_GAUGE,
+};
+static struct metric_family available_family = {
+    .name = "eventgateway_registry_available",
+    .help = "1 while the store of the configuration can be reached, else 0.",
+    .kind = METRIC_GAUGE,
+};
+static struct metric_family skipped_family = {
+    .name = "eventgateway_registry_documents_skipped_total",
+    .help = "Stored documents that could not be understood and were left out.",
+    .kind = METRIC_COUNTER,
+};
+
+struct registry {
+    struct registry_store *store;
+    char *cache_path;
+    pthread_t thread;
+    bool has_thread;
+
+    pthread_mutex_t lock; // of what is up to the empty line
+    pthread_cond_t wake;
+    struct registry_change *first_change, **last_change;
+    bool is_notified, is_closing;
+    enum status health;
+    struct error health_error;
+    const struct snapshot *current;
+
+    // Listeners are called without the lock. Who removes one waits until its call is over.
+    pthread_mutex_t listener_lock;
+    pthread_cond_t listener_idle;
+    struct registry_listener *listeners, *next_listener, *called_listener;
+
+    // Only the registry's thread, and registry_create before there is one.
+    bool needs_full_load;
+    int64_t retry_delay_us;
+    int64_t retry_at_us;
+    int64_t cache_at_us; // NEVER = the file is up to date
+    struct log_limit skipped_limit;
+};
+
+// --- inbox ---
+
+static void notified(void *context) {
+    struct registry *registry = context;
+    pthread_mutex_lock(&registry->lock);
+    registry->is_notified = true;
+    pthread_cond_signal(&registry->wake);
+    pthread_mutex_unlock(&registry->lock);
+}
+
+void registry_apply(struct registry *registry, struct registry_change *change) {
+    change->next = NULL;
+    pthread_mutex_lock(&registry->lock);
+    *registry->last_change = change;
+    registry->last_change = &change->next;
+    pthread_cond_signal(&registry->wake);
+    pthread_mutex_unlock(&registry->lock);
+}
+
+static void wait_until(struct registry *registry, int64_t due_us) {
+    struct timespec due = {.tv_sec = due_us / 1000000, .tv_nsec = due_us % 1000000 * 1000};
+    if (due_us == NEVER) {
+        pthread_cond_wait(&registry->wake, &registry->lock);
+    } else {
+        (void)pthread_cond_timedwait(&registry->wake, &registry->lock, &due);
+    }
+}
+
+struct work {
+    struct registry_change *changes;
+    bool must_refresh;
+    bool is_closing;
+};
+
+static struct work take_work(struct registry *registry) {
+    int64_t due_us = registry->retry_at_us < registry->cache_at_us ? registry->retry_at_us
+                                                                   : registry->cache_at_us;
+    pthread_mutex_lock(&registry->lock);
+    while (!registry->first_change && !registry->is_notified && !registry->is_closing &&
+           clock_monotonic_us() < due_us) {
+        wait_until(registry, due_us);
+    }
+    struct work work = {.changes = registry->first_change,
+                        .must_refresh = registry->is_notified,
+                        .is_closing = registry->is_closing};
+    registry->first_change = NULL;
+    registry->last_change = &registry->first_change;
+    registry->is_notified = false;
+    pthread_mutex_unlock(&registry->lock);
+    work.must_refresh |= clock_monotonic_us() >= registry->retry_at_us;
+    return work;
+}
+
+// --- health ---
+
+static void set_health(struct registry *registry, enum status status, const struct error *error) {
+    pthread_mutex_lock(&registry->lock);
+    bool has_changed = (registry->health == STATUS_OK) != (status == STATUS_OK);
+    registry->health = status;
+    if (status != STATUS_OK) {
+        registry->health_error = *error;
+    }
+    pthread_mutex_unlock(&registry->lock);
+    metric_set(METRIC(&available_family), status == STATUS_OK);
+    if (!has_changed) {
+        return;
+    }
+    if (status == STATUS_OK) {
+        log_line(LOG_INFO, "the store of the configuration is there",
+                 LOG_TEXT("store", registry->store->ops->name));
+    } else {
+        log_line(LOG_WARNING,
+                 "the store of the configuration is away; the last configuration still serves",
+                 LOG_TEXT("store", registry->store->ops->name), LOG_TEXT("reason", error->text));
+    }
+}
+
+enum status registry_health(struct registry *registry, struct error *error) {
+    pthread_mutex_lock(&registry->lock);
+    enum status status = registry->health;
+    if (status != STATUS_OK && error) {
+        *error = registry->health_error;
+    }
+    pthread_mutex_unlock(&registry->lock);
+    return status == STATUS_OK ? STATUS_OK : STATUS_UNAVAILABLE;
+}
+
+static void store_failed(struct registry *registry, enum status status, const struct error *error) {
+    set_health(registry, status, error);
+    registry->retry_at_us = clock_monotonic_us() + registry->retry_delay_us;
+    registry->retry_delay_us =
+        registry->retry_delay_us * 2 < RETRY_MAX_US ? registry->retry_delay_us * 2 : RETRY_MAX_US;
+}
+
+static void store_answered(struct registry *registry) {
+    registry->retry_at_us = NEVER;
+    registry->retry_delay_us = RETRY_MIN_US;
+    set_health(registry, STATUS_OK, NULL);
+}
+
+// --- snapshots ---
+
+const struct snapshot *registry_snapshot(struct registry *registry) {
+    pthread_mutex_lock(&registry->lock);
+    const struct snapshot *snapshot = snapshot_ref(registry->current);
+    pthread_mutex_unlock(&registry->lock);
+    return snapshot;
+}
+
+static void tell_listeners(struct registry *registry, const struct snapshot *snapshot) {
+    pthread_mutex_lock(&registry->listener_lock);
+    struct registry_listener *listener = registry->listeners;
+    while (listener) {
+        registry->next_listener = listener->next;
+        registry->called_listener = listener;
+        pthread_mutex_unlock(&registry->listener_lock);
+        listener->changed(listener, snapshot);
+        pthread_mutex_lock(&registry->listener_lock);
+        listener = registry->next_listener;
+        registry->called_listener = NULL;
+        pthread_cond_broadcast(&registry->listener_idle);
+    }
+    pthread_mutex_unlock(&registry->listener_lock);
+}
+
+void registry_add_listener(struct registry *registry, struct registry_listener *listener) {
+    pthread_mutex_lock(&registry->listener_lock);
+    listener->next = registry->listeners;
+    registry->listeners = listener;
+    pthread_mutex_unlock(&registry->listener_lock);
+}
+
+void registry_remove_listener(struct registry *registry, struct registry_listener *listener) {
+    bool is_own_thread = registry->has_thread && pthread_equal(pthread_self(), registry->thread);
+    pthread_mutex_lock(&registry->listener_lock);
+    struct registry_listener **place = &registry->listeners;
+    while (*place && *place != listener) {
+        place = &(*place)->next;
+    }
+    if (*place) {
+        *place = listener->next;
+    }
+    if (registry->next_listener == listener) {
+        registry->next_listener = listener->next;
+    }
+    while (registry->called_listener == listener && !is_own_thread) {
+        pthread_cond_wait(&registry->listener_idle, &registry->listener_lock);
+    }
+    pthread_mutex_unlock(&registry->listener_lock);
+}
+
+static void publish_take(struct registry *registry, const struct snapshot *snapshot) {
+    pthread_mutex_lock(&registry->lock);
+    const struct snapshot *before = registry->current;
+    registry->current = snapshot;
+    pthread_mutex_unlock(&registry->lock);
+    metric_set(METRIC(&revision_family), snapshot_revision(snapshot));
+    if (registry->cache_path && registry->cache_at_us == NEVER) {
+        registry->cache_at_us = clock_monotonic_us() + CACHE_DELAY_US;
+    }
+    tell_listeners(registry, snapshot);
+    snapshot_unref(before);
+}
+
+static void write_cache(struct registry *registry) {
+    struct error error;
+    registry->cache_at_us = NEVER;
+    if (registry_cache_write(registry->cache_path, registry->current, &error) != STATUS_OK) {
+        log_line(LOG_WARNING, "the configuration could not be kept on disk",
+                 LOG_TEXT("reason", error.text));
+    }
+}
+
+// --- from the store ---
+
+struct loading {
+    struct registry *registry;
+    struct snapshot_builder *builder;
+    size_t document_count;
+};
+
+static void document_skipped(struct registry *registry, enum resource_kind kind, struct bytes space,
+                             struct bytes id, const struct error *error) {
+    uint64_t suppressed;
+    metric_add(METRIC(&skipped_family), 1);
+    if (log_limit_allows(&registry->skipped_limit, 10, &suppressed)) {
+        log_line(LOG_WARNING, "a stored document is not understood and left out",
+                 LOG_TEXT("kind", resource_kind_name(kind)), LOG_BYTES("space", space),
+                 LOG_BYTES("id", id), LOG_TEXT("reason", error->text),
+                 LOG_NUMBER("suppressed", (int64_t)suppressed));
+    }
+}
+
+static void put_document(void *context, enum resource_kind kind, struct bytes space,
+                         struct bytes id, struct bytes document) {
+    struct loading *loading = context;
+    struct error error;
+    loading->document_count++;
+    if (snapshot_builder_put(loading->builder, kind, space, id, document, &error) != STATUS_OK) {
+        document_skipped(loading->registry, kind, space, id, &error);
+    }
+}
+
+// Gives no snapshot when nothing changed.
+static enum status load_changes(struct registry *registry, const struct snapshot **ret_snapshot,
+                                struct error *error) {
+    int64_t before = snapshot_revision(registry->current);
+    int64_t revision = before;
+    struct loading loading = {.registry = registry,
+                              .builder = snapshot_builder_create(registry->current)};
+    enum status status = registry->store->ops->load_changes(registry->store, before, put_document,
+                                                            &loading, &revision, error);
+    if (status != STATUS_OK || (revision == before && loading.document_count == 0)) {
+        snapshot_builder_destroy(loading.builder);
+        return status;
+    }
+    *ret_snapshot = snapshot_builder_finish_take(loading.builder, revision);
+    return STATUS_OK;
+}
+
+static enum status load_everything(struct registry *registry, const struct snapshot **ret_snapshot,
+                                   struct error *error) {
+    int64_t revision = 0;
+    struct loading loading = {.registry = registry, .builder = snapshot_builder_create(NULL)};
+    enum status status =
+        registry->store->ops->load(registry->store, put_document, &loading, &revision, error);
+    if (status != STATUS_OK) {
+        snapshot_builder_destroy(loading.builder);
+        return status;
+    }
+    *ret_snapshot = snapshot_builder_finish_take(loading.builder, revision);
+    registry->needs_full_load = false;
+    if (registry->current && revision < snapshot_revision(registry->current)) {
+        log_line(LOG_WARNING, "the store holds an older configuration than this node had",
+                 LOG_NUMBER("revision", revision),
+                 LOG_NUMBER("before", snapshot_revision(registry->current)));
+    }
+    return STATUS_OK;
+}
+
+static void refresh(struct registry *registry) {
+    struct error error;
+    const struct snapshot *snapshot = NULL;
+    enum status status = registry->store->ops->health(registry->store, &error);
+    if (status == STATUS_OK) {
+        status = registry->needs_full_load ? STATUS_NOT_FOUND
+                                           : load_changes(registry, &snapshot, &error);
+        if (status == STATUS_NOT_FOUND) {
+            registry->needs_full_load = true;
+            status = load_everything(registry, &snapshot, &error);
+        }
+    }
+    if (status != STATUS_OK) {
+        store_failed(registry, status, &error);
+        return;
+    }
+    if (snapshot) {
+        publish_take(registry, snapshot);
+    }
+    store_answered(registry);
+}
+
+// --- changes ---
+
+static void run_done(struct event_loop_task *task) {
+    struct registry_change *change = CONTAINER_OF(task, struct registry_change, task);
+    change->done(change);
+}
+
+// A document that this node could not read back is refused before it is stored.
+static enum status put_edits(struct snapshot_builder *builder, const struct registry_change *change,
+                             struct error *error) {
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < change->edit_count; i++) {
+        const struct registry_edit *edit = &change->edits[i];
+        status =
+            snapshot_builder_put(builder, edit->kind, edit->space, edit->id, edit->document, error);
+        if (status != STATUS_OK) {
+            error_prefix(error, "%s \"%.*s\"", resource_kind_name(edit->kind),
+                         (int)(edit->id.size > 200 ? 200 : edit->id.size), edit->id.data);
+        }
+    }
+    return status;
+}
+
+// What this node stored itself needs no reading back: the store took it only because nothing else
+// had changed since the snapshot that it is built on.
+static enum status store_change(struct registry *registry, const struct registry_change *change,
+                                struct error *error) {
+    int64_t revision = 0;
+    struct snapshot_builder *builder = snapshot_builder_create(registry->current);
+    enum status status = put_edits(builder, change, error);
+    if (status == STATUS_OK) {
+        status = registry->store->ops->apply(registry->store, change->edits, change->edit_count,
+                                             change->based_on, &revision, error);
+    }
+    if (status != STATUS_OK) {
+        snapshot_builder_destroy(builder);
+        return status;
+    }
+    publish_take(registry, snapshot_builder_finish_take(builder, revision));
+    return STATUS_OK;
+}
+
+static enum status apply(struct registry *registry, const struct registry_change *change,
+                         struct error *error) {
+    enum status status = registry->store->ops->health(registry->store, error);
+    if (status == STATUS_OK && registry->needs_full_load) {
+        refresh(registry);
+        status = registry_health(registry, error);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    if (change->based_on == snapshot_revision(registry->current)) {
+        status = store_change(registry, change, error);
+        if (status != STATUS_CONFLICT) {
+            return status;
+        }
+        refresh(registry);
+    }
+    return error_set(error, STATUS_CONFLICT,
+                     "the configuration has changed since revision %" PRId64, change->based_on);
+}
+
+// After one change that found the store away the others of this turn need not wait for it too.
+static void apply_all(struct registry *registry, struct work *work) {
+    enum status status = work->is_closing ? STATUS_CLOSED : STATUS_OK;
+    struct error error = {"shutting down"};
+    for (struct registry_change *next, *change = work->changes; change; change = next) {
+        next = change->next;
+        if (status != STATUS_CLOSED && status != STATUS_UNAVAILABLE && status != STATUS_TIMEOUT) {
+            status = apply(registry, change, &error);
+            if (status == STATUS_UNAVAILABLE || status == STATUS_TIMEOUT) {
+                store_failed(registry, status, &error);
+            }
+        }
+        change->status = status;
+        change->error = error;
+        change->task.run = run_done;
+        event_loop_post(change->loop, &change->task);
+    }
+}
+
+// --- life ---
+
+static void *run(void *context) {
+    struct registry *registry = context;
+    for (;;) {
+        struct work work = take_work(registry);
+        if (work.must_refresh && !work.is_closing) {
+            refresh(registry);
+        }
+        apply_all(registry, &work);
+        if (registry->cache_at_us <= clock_monotonic_us() ||
+            (work.is_closing && registry->cache_at_us != NEVER)) {
+            write_cache(registry);
+        }
+        if (work.is_closing) {
+            return NULL;
+        }
+    }
+}
+
+static enum status load_first(struct registry *registry, struct error *error) {
+    const struct snapshot *snapshot = NULL;
+    enum status status = load_everything(registry, &snapshot, error);
+    if (status == STATUS_OK) {
+        publish_take(registry, snapshot);
+        store_answered(registry);
+        return STATUS_OK;
+    }
+    if (!registry->cache_path || (status != STATUS_UNAVAILABLE && status != STATUS_TIMEOUT)) {
+        return status;
+    }
+    struct error cache_error;
+    if (registry_cache_read(registry->cache_path, &snapshot, &cache_error) != STATUS_OK) {
+        log_line(LOG_WARNING, "there is no configuration on disk to start with",
+                 LOG_TEXT("reason", cache_error.text));
+        return STATUS_UNAVAILABLE;
+    }
+    registry->needs_full_load = true;
+    publish_take(registry, snapshot);
+    registry->cache_at_us = NEVER;
+    store_failed(registry, STATUS_UNAVAILABLE, error);
+    return STATUS_OK;
+}
+
+static struct registry *registry_allocate(const struct registry_options *options) {
+    struct registry *registry = memory_allocate(sizeof *registry);
+    pthread_condattr_t attributes;
+    registry->store = options->store;
+    registry->cache_path = memory_copy_text(options->cache_path);
+    registry->last_change = &registry->first_change;
+    registry->retry_delay_us = RETRY_MIN_US;
+    registry->retry_at_us = NEVER;
+    registry->cache_at_us = NEVER;
+    pthread_mutex_init(&registry->lock, NULL);
+    pthread_mutex_init(&registry->listener_lock, NULL);
+    pthread_cond_init(&registry->listener_idle, NULL);
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&registry->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    return registry;
+}
+
+enum status registry_create(const struct registry_options *options, struct registry **ret_registry,
+                            struct error *error) {
+    struct registry *registry = registry_allocate(options);
+    registry->store->ops->watch(registry->store, notified, registry);
+    enum status status = load_first(registry, error);
+    if (status == STATUS_OK && pthread_create(&registry->thread, NULL, run, registry) != 0) {
+        status = error_set(error, STATUS_FAILED, "cannot start the registry's thread");
+    }
+    if (status != STATUS_OK) {
+        registry_destroy(registry);
+        return status;
+    }
+    registry->has_thread = true;
+    (void)pthread_setname_np(registry->thread, "registry");
+    *ret_registry = registry;
+    return STATUS_OK;
+}
+
+void registry_destroy(struct registry *registry) {
+    if (!registry) {
+        return;
+    }
+    if (registry->has_thread) {
+        pthread_mutex_lock(&registry->lock);
+        registry->is_closing = true;
+        pthread_cond_signal(&registry->wake);
+        pthread_mutex_unlock(&registry->lock);
+        pthread_join(registry->thread, NULL);
+    }
+    registry->store->ops->destroy(registry->store);
+    snapshot_unref(registry->current);
+    pthread_mutex_destroy(&registry->lock);
+    pthread_mutex_destroy(&registry->listener_lock);
+    pthread_cond_destroy(&registry->wake);
+    pthread_cond_destroy(&registry->listener_idle);
+    free(registry->cache_path);
+    free(registry);
+}

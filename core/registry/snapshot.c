@@ -1,0 +1,135 @@
+#include "core/registry/snapshot.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "core/registry/snapshot_builder.h"
+
+static void shared_routes_unref(struct shared_routes *shared) {
+    if (atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) == 1) {
+        routes_destroy(shared->routes);
+        free(shared);
+    }
+}
+
+const struct snapshot *snapshot_ref(const struct snapshot *snapshot) {
+    atomic_fetch_add_explicit(&((struct snapshot *)snapshot)->references, 1, memory_order_relaxed);
+    return snapshot;
+}
+
+void snapshot_unref(const struct snapshot *snapshot) {
+    if (!snapshot) {
+        return;
+    }
+    struct snapshot *owned = (struct snapshot *)snapshot;
+    unsigned before = atomic_fetch_sub_explicit(&owned->references, 1, memory_order_acq_rel);
+    assert(before > 0);
+    if (before > 1) {
+        return;
+    }
+    shared_routes_unref(owned->routes);
+    for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
+        resource_table_clear(&owned->tables[kind], (enum resource_kind)kind);
+    }
+    free(owned->subscriptions);
+    free(owned);
+}
+
+int64_t snapshot_revision(const struct snapshot *snapshot) {
+    return snapshot->revision;
+}
+
+const struct function *snapshot_function(const struct snapshot *snapshot, struct bytes space,
+                                         struct bytes id) {
+    const struct resource_entry *entry =
+        resource_table_find(&snapshot->tables[RESOURCE_FUNCTION], space, id);
+    return entry ? entry->resource.function : NULL;
+}
+
+const struct event_type *snapshot_event_type(const struct snapshot *snapshot, struct bytes space,
+                                             struct bytes name) {
+    const struct resource_entry *entry =
+        resource_table_find(&snapshot->tables[RESOURCE_EVENT_TYPE], space, name);
+    return entry ? entry->resource.event_type : NULL;
+}
+
+const struct subscription *snapshot_subscription(const struct snapshot *snapshot,
+                                                 struct bytes space, struct bytes id) {
+    const struct resource_entry *entry =
+        resource_table_find(&snapshot->tables[RESOURCE_SUBSCRIPTION], space, id);
+    return entry ? entry->resource.subscription : NULL;
+}
+
+const struct cors_rule *snapshot_cors_rule(const struct snapshot *snapshot, struct bytes space,
+                                           struct bytes id) {
+    const struct resource_entry *entry =
+        resource_table_find(&snapshot->tables[RESOURCE_CORS], space, id);
+    return entry ? entry->resource.cors_rule : NULL;
+}
+
+const struct json_t *snapshot_document(const struct snapshot *snapshot, enum resource_kind kind,
+                                       struct bytes space, struct bytes id) {
+    const struct resource_entry *entry = resource_table_find(&snapshot->tables[kind], space, id);
+    return entry ? entry->document : NULL;
+}
+
+void snapshot_each(const struct snapshot *snapshot, enum resource_kind kind, struct bytes space,
+                   snapshot_resource_fn visit, void *context) {
+    const struct resource_table *table = &snapshot->tables[kind];
+    for (size_t i = resource_table_space_start(table, space); i < table->count; i++) {
+        const struct resource_entry *entry = &table->entries[i];
+        if (space.size > 0 && !bytes_equal(entry->space, space)) {
+            break;
+        }
+        visit(context, entry->space, entry->id, entry->document);
+    }
+}
+
+size_t snapshot_count(const struct snapshot *snapshot, enum resource_kind kind,
+                      struct bytes space) {
+    const struct resource_table *table = &snapshot->tables[kind];
+    size_t start = resource_table_space_start(table, space);
+    size_t end = start;
+    while (end < table->count &&
+           (space.size == 0 || bytes_equal(table->entries[end].space, space))) {
+        end++;
+    }
+    return end - start;
+}
+
+// Walks the four sorted tables side by side.
+void snapshot_each_space(const struct snapshot *snapshot, snapshot_space_fn visit, void *context) {
+    size_t at[RESOURCE_KIND_COUNT] = {0};
+    for (;;) {
+        const struct bytes *lowest = NULL;
+        for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
+            const struct resource_table *table = &snapshot->tables[kind];
+            if (at[kind] < table->count &&
+                (!lowest || bytes_compare(table->entries[at[kind]].space, *lowest) < 0)) {
+                lowest = &table->entries[at[kind]].space;
+            }
+        }
+        if (!lowest) {
+            return;
+        }
+        visit(context, *lowest);
+        for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
+            const struct resource_table *table = &snapshot->tables[kind];
+            while (at[kind] < table->count &&
+                   bytes_equal(table->entries[at[kind]].space, *lowest)) {
+                at[kind]++;
+            }
+        }
+    }
+}
+
+const struct subscription *const *snapshot_subscriptions(const struct snapshot *snapshot,
+                                                         size_t *ret_count) {
+    *ret_count = snapshot->tables[RESOURCE_SUBSCRIPTION].count;
+    return snapshot->subscriptions;
+}
+
+const struct routes *snapshot_routes(const struct snapshot *snapshot) {
+    return snapshot->routes->routes;
+}

@@ -1,0 +1,41 @@
+// Makes a snapshot from another one and what changed. Private to core/registry; one thread. What
+// did not change is shared with the snapshot before, so a small change costs little.
+#ifndef EVENT_GATEWAY_REGISTRY_SNAPSHOT_BUILDER_H
+#define EVENT_GATEWAY_REGISTRY_SNAPSHOT_BUILDER_H
+
+#include <stdatomic.h>
+
+#include "core/registry/resource_table.h"
+#include "core/registry/snapshot.h"
+
+// Shared by the snapshots whose subscriptions are the same.
+struct shared_routes {
+    struct routes *routes;
+    atomic_uint references;
+};
+
+struct snapshot {
+    atomic_uint references;
+    int64_t revision;
+    struct resource_table tables[RESOURCE_KIND_COUNT];
+    const struct subscription **subscriptions; // in the table's order
+    struct shared_routes *routes;
+};
+
+struct snapshot_builder;
+
+// base NULL = from nothing.
+struct snapshot_builder *snapshot_builder_create(const struct snapshot *base);
+void snapshot_builder_destroy(struct snapshot_builder *builder);
+// An empty document deletes. The last word on a resource counts. STATUS_INVALID: the document
+// cannot be understood (a newer version's, or made by hand) and the resource is left out, so that
+// the rest still serves.
+enum status must_check snapshot_builder_put(struct snapshot_builder *builder,
+                                            enum resource_kind kind, struct bytes space,
+                                            struct bytes id, struct bytes document,
+                                            struct error *error);
+// Consumes the builder. The caller owns one reference.
+const struct snapshot *snapshot_builder_finish_take(struct snapshot_builder *builder,
+                                                    int64_t revision);
+
+#endif
