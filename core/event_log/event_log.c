@@ -4,6 +4,7 @@
 #include "core/event_log/event_log_kind.h"
 
 #include <assert.h>
+#include <time.h>
 
 const char *event_log_stream_name(enum event_log_stream stream) {
     static const char *const names[EVENT_LOG_STREAM_COUNT] = {"events", "deadletter"};
@@ -17,6 +18,14 @@ size_t event_log_record_size(const struct record *record) {
         size += record->headers[i].name.size + record->headers[i].value.size;
     }
     return size;
+}
+
+void event_log_condition_init(pthread_cond_t *condition) {
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
 }
 
 static void answer(struct event_loop_task *task) {

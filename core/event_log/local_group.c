@@ -52,7 +52,7 @@ static int32_t kept_count(const struct local_member *member) {
 static struct local_member *poorest(const struct local_group *group) {
     struct local_member *found = NULL;
     for (struct local_member *member = group->members; member; member = member->next) {
-        if (!member->is_leaving && (!found || kept_count(member) < kept_count(found))) {
+        if (!member->is_leaving && (!found || member->planned < found->planned)) {
             found = member;
         }
     }
@@ -62,46 +62,62 @@ static struct local_member *poorest(const struct local_group *group) {
 static struct local_member *richest(const struct local_group *group) {
     struct local_member *found = NULL;
     for (struct local_member *member = group->members; member; member = member->next) {
-        if (!member->is_leaving && (!found || kept_count(member) > kept_count(found))) {
+        if (!member->is_leaving && (!found || member->planned > found->planned)) {
             found = member;
         }
     }
     return found;
 }
 
-static bool has_moving_partition(const struct local_group *group) {
-    for (struct local_member *member = group->members; member; member = member->next) {
-        for (int32_t i = 0; i < group->partition_count; i++) {
-            if (member->partitions[i].is_wanted_back ||
-                member->partitions[i].state == LOCAL_PARTITION_HANDING_OVER) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
 static void want_one_back(struct local_member *member) {
     for (int32_t i = member->group->partition_count; i-- > 0;) {
         struct local_partition *partition = &member->partitions[i];
-        if (partition->state == LOCAL_PARTITION_ASSIGNED ||
-            partition->state == LOCAL_PARTITION_OURS) {
+        bool is_kept = partition->state == LOCAL_PARTITION_ASSIGNED ||
+                       partition->state == LOCAL_PARTITION_OURS;
+        if (is_kept && !partition->is_wanted_back) {
             partition->is_wanted_back = true;
             return;
         }
     }
 }
 
+// Plans with what each member keeps, and returns the sum.
+static int32_t plan_kept(struct local_group *group) {
+    int32_t kept = 0;
+    for (struct local_member *member = group->members; member; member = member->next) {
+        member->planned = kept_count(member);
+        kept += member->planned;
+    }
+    return kept;
+}
+
+// How many partitions each member will have when those that are on their way have landed.
+static void plan(struct local_group *group) {
+    int32_t kept = plan_kept(group);
+    struct local_member *to = poorest(group);
+    for (int32_t moving = group->partition_count - kept; to && moving > 0; moving--) {
+        to->planned++;
+        to = poorest(group);
+    }
+}
+
 void local_group_balance(struct local_group *group) {
-    struct local_member *to;
     for (int32_t i = 0; i < group->partition_count; i++) {
-        if (!owner_of(group, i) && (to = poorest(group))) {
-            to->partitions[i] = (struct local_partition){.state = LOCAL_PARTITION_ASSIGNED};
+        if (!owner_of(group, i)) {
+            plan_kept(group);
+            struct local_member *to = poorest(group);
+            if (to) {
+                to->partitions[i] = (struct local_partition){.state = LOCAL_PARTITION_ASSIGNED};
+            }
         }
     }
-    // One partition moves at a time: where it lands decides whether another one has to.
-    to = poorest(group);
-    if (to && !has_moving_partition(group) && kept_count(richest(group)) - kept_count(to) >= 2) {
-        want_one_back(richest(group));
+    plan(group);
+    struct local_member *from = richest(group), *to = poorest(group);
+    while (from && from->planned - to->planned >= 2) {
+        want_one_back(from);
+        from->planned--;
+        to->planned++;
+        from = richest(group);
+        to = poorest(group);
     }
 }

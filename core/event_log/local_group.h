@@ -38,6 +38,7 @@ struct local_member {
     struct local_group *group;
     bool is_leaving; // gets no further partitions
     struct local_partition *partitions;
+    int32_t planned; // partitions, while the group is balanced
 };
 
 struct local_group {

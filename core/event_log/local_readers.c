@@ -477,14 +477,6 @@ static const struct event_log_reader_ops local_reader_ops = {
     .destroy = local_reader_destroy,
 };
 
-static void init_condition(pthread_cond_t *condition) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 enum status local_reader_create(struct local_readers *readers,
                                 const struct event_log_reader_options *options,
                                 struct event_log_reader **ret_reader, struct error *error) {
@@ -503,7 +495,7 @@ enum status local_reader_create(struct local_readers *readers,
     reader->cursor = cursor;
     reader->hand_over_us =
         1000 * (options->hand_over_ms > 0 ? options->hand_over_ms : EVENT_LOG_HAND_OVER_MS);
-    init_condition(&reader->woken);
+    event_log_condition_init(&reader->woken);
     // The thread needs the lock first, so *ret_reader is set before any callback can come.
     lock(reader);
     struct local_group *group = find_group(readers, options->group, options->stream);

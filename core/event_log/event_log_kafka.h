@@ -1,0 +1,79 @@
+// What the files of the Kafka kind share; the only header that includes librdkafka. Inside
+// core/event_log only.
+#ifndef EVENT_GATEWAY_EVENT_LOG_EVENT_LOG_KAFKA_H
+#define EVENT_GATEWAY_EVENT_LOG_EVENT_LOG_KAFKA_H
+
+#include "core/event_log/event_log_kind.h"
+#include "core/event_log/event_log_kinds.h"
+
+#include <librdkafka/rdkafka.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+// Room for batch headers and what a record costs besides its bytes.
+#define KAFKA_BATCH_OVERHEAD_BYTES 65536
+
+struct kafka_log {
+    struct event_log base;
+    struct event_log_kafka_options options; // with copies of all text
+    char *topic_names[EVENT_LOG_STREAM_COUNT];
+    int32_t partition_counts[EVENT_LOG_STREAM_COUNT];
+
+    // Appends hold this lock shared while they produce; the producer is replaced, and the door
+    // closed, under it.
+    pthread_rwlock_t producer_lock;
+    rd_kafka_t *producer;
+    rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT];
+    bool is_closed;
+
+    pthread_t thread; // takes delivery reports and watches over the producer
+    bool has_thread;
+    atomic_bool is_stopping;
+    atomic_size_t inside;
+    // Monotonic: the last confirmation, or the append that found the log empty.
+    atomic_llong last_progress_us;
+
+    atomic_bool is_away;
+    pthread_mutex_t lock;
+    pthread_cond_t emptied; // inside became 0
+    char reason[256]; // why it is away, or the last thing that a broker connection complained about
+};
+
+struct kafka_default {
+    const char *name;
+    const char *value;
+};
+// The settings for one client (producer or consumer): the defaults, then the pass-through settings,
+// which may change them; brokers and log lines. STATUS_INVALID names the bad one. The caller owns the
+// result.
+enum status must_check kafka_conf_create(const struct kafka_log *log,
+                                         const struct kafka_default *defaults, size_t count,
+                                         rd_kafka_conf_t **ret_conf, struct error *error);
+// Sets what we are sure of; a value that librdkafka refuses is our mistake.
+void kafka_conf_set(rd_kafka_conf_t *conf, const char *name, const char *value);
+void kafka_conf_set_number(rd_kafka_conf_t *conf, const char *name, int64_t value);
+
+// Waits for the brokers, creates the topics that are missing, and learns their partition counts.
+enum status must_check kafka_topics_prepare(struct kafka_log *log, struct error *error);
+
+// event_log_kafka_append.c: the producer and its thread.
+enum status must_check kafka_producer_create(struct kafka_log *log, rd_kafka_t **ret_producer,
+                                             struct error *error);
+void kafka_producer_open_topics(struct kafka_log *log, rd_kafka_t *producer,
+                                rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT]);
+void kafka_producer_start(struct kafka_log *log);
+// Stops the thread and destroys the producer.
+void kafka_producer_stop(struct kafka_log *log);
+enum status must_check kafka_append(struct event_log *log, struct event_log_append *append);
+void kafka_close(struct event_log *log, int64_t deadline_ms);
+
+void kafka_set_reason(struct kafka_log *log, const char *reason);
+void kafka_copy_reason(struct kafka_log *log, char *ret_reason, size_t size);
+
+// event_log_kafka_reader.c
+enum status must_check kafka_reader_create(struct event_log *log,
+                                           const struct event_log_reader_options *options,
+                                           struct event_log_reader **ret_reader,
+                                           struct error *error);
+
+#endif

@@ -1,0 +1,443 @@
+#include "core/event_log/event_log_kafka_reader.h"
+
+#include "core/base/clock.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POLL_MAX_US 100000
+#define LEAVE_US 5000000
+#define PARTITION_NUMBER_MAX 100000
+
+void kafka_reader_lock(struct kafka_reader *reader) {
+    pthread_mutex_lock(&reader->lock);
+}
+
+void kafka_reader_unlock(struct kafka_reader *reader) {
+    pthread_mutex_unlock(&reader->lock);
+}
+
+// Only the thread adds, so it may look without the lock.
+struct kafka_partition *kafka_reader_partition(struct kafka_reader *reader, int32_t number) {
+    assert(number >= 0 && number < PARTITION_NUMBER_MAX);
+    if (number >= reader->partition_count) {
+        size_t old_count = (size_t)reader->partition_count;
+        size_t count = (size_t)number + 1;
+        reader->partitions = memory_resize(reader->partitions, count, sizeof *reader->partitions);
+        memset(reader->partitions + old_count, 0, (count - old_count) * sizeof *reader->partitions);
+        reader->partition_count = number + 1;
+    }
+    return &reader->partitions[number];
+}
+
+// --- Delivery, on the thread.
+
+static void read_headers(struct record_slice *slice, const rd_kafka_message_t *message,
+                         struct record *record) {
+    rd_kafka_headers_t *headers;
+    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+        return;
+    }
+    size_t count = rd_kafka_header_cnt(headers);
+    struct http_header *copies = record_slice_allocate(slice, count * sizeof *copies);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = "";
+        const void *value = NULL;
+        size_t size = 0;
+        (void)rd_kafka_header_get_all(headers, i, &name, &value, &size);
+        copies[i] = (struct http_header){bytes_of_text(name), {value, value ? size : 0}};
+    }
+    record->headers = copies;
+    record->header_count = count;
+}
+
+static void add_record(struct record_slice *slice, const rd_kafka_message_t *message) {
+    struct stored_record *stored = record_slice_add(slice);
+    stored->record.key = (struct bytes){message->key, message->key_len};
+    stored->record.has_value = message->payload != NULL;
+    stored->record.value = (struct bytes){message->payload, message->len};
+    stored->partition = message->partition;
+    stored->offset = message->offset;
+    rd_kafka_timestamp_type_t type;
+    int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
+    stored->timestamp_ms = timestamp_ms > 0 ? timestamp_ms : 0;
+    read_headers(slice, message, &stored->record);
+}
+
+static void deliver_partition(struct kafka_reader *reader, int32_t number) {
+    struct kafka_partition *partition = &reader->partitions[number];
+    size_t index = partition->first_message;
+    partition->first_message = 0;
+    if (partition->state != KAFKA_PARTITION_OURS) {
+        return;
+    }
+    record_slice_reset(&reader->slice);
+    for (; index > 0; index = reader->next_message[index - 1]) {
+        const rd_kafka_message_t *message = reader->messages[index - 1];
+        // After a new start of the fetcher an old answer can still come in.
+        if (message->offset >= partition->next_offset) {
+            add_record(&reader->slice, message);
+            partition->next_offset = message->offset + 1;
+        }
+    }
+    if (reader->slice.count > 0) {
+        reader->options.records(reader->options.context, number, reader->slice.records,
+                                reader->slice.count);
+    }
+}
+
+static void take_error(struct kafka_reader *reader, const rd_kafka_message_t *message) {
+    if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+        message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+        if (message->rkt && message->partition >= 0 &&
+            message->partition < reader->partition_count) {
+            reader->partitions[message->partition].is_out_of_range = true;
+        }
+        return;
+    }
+    static _Thread_local struct log_limit limit;
+    uint64_t suppressed;
+    if (log_limit_allows(&limit, 1, &suppressed)) {
+        log_line(LOG_WARNING, "kafka consumer", LOG_TEXT("group", reader->options.group),
+                 LOG_TEXT("reason", rd_kafka_message_errstr(message)),
+                 LOG_NUMBER("suppressed", (int64_t)suppressed));
+    }
+}
+
+// Links the message to those of its partition.
+static void sort_message(struct kafka_reader *reader, size_t index) {
+    const rd_kafka_message_t *message = reader->messages[index];
+    reader->next_message[index] = 0;
+    if (message->err) {
+        take_error(reader, message);
+        return;
+    }
+    if (message->partition < 0 || message->partition >= reader->partition_count) {
+        return;
+    }
+    struct kafka_partition *partition = &reader->partitions[message->partition];
+    if (partition->first_message == 0) {
+        partition->first_message = index + 1;
+    } else {
+        reader->next_message[partition->last_message] = index + 1;
+    }
+    partition->last_message = index;
+}
+
+static void deliver(struct kafka_reader *reader, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        sort_message(reader, i);
+    }
+    for (int32_t i = 0; i < reader->partition_count; i++) {
+        if (reader->partitions[i].first_message > 0) {
+            deliver_partition(reader, i);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        rd_kafka_message_destroy(reader->messages[i]);
+    }
+}
+
+// Waits for one message, then takes what else is there: the batch call alone would wait until it is
+// full.
+static void poll_messages(struct kafka_reader *reader, int timeout_ms) {
+    rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->consumer, timeout_ms);
+    if (!message) {
+        return;
+    }
+    reader->messages[0] = message;
+    ssize_t more =
+        rd_kafka_consume_batch_queue(reader->queue, 0, reader->messages + 1, KAFKA_BATCH_MAX - 1);
+    deliver(reader, 1 + (more > 0 ? (size_t)more : 0));
+}
+
+// --- The thread.
+
+static bool has_news(struct kafka_reader *reader) {
+    kafka_reader_lock(reader);
+    bool has = reader->has_news;
+    kafka_reader_unlock(reader);
+    return has;
+}
+
+static void apply_pauses(struct kafka_reader *reader) {
+    if (!has_news(reader)) {
+        return;
+    }
+    rd_kafka_topic_partition_list_t *paused = rd_kafka_topic_partition_list_new(4);
+    rd_kafka_topic_partition_list_t *resumed = rd_kafka_topic_partition_list_new(4);
+    kafka_reader_lock(reader);
+    reader->has_news = false;
+    for (int32_t i = 0; i < reader->partition_count; i++) {
+        struct kafka_partition *partition = &reader->partitions[i];
+        if (partition->state == KAFKA_PARTITION_OURS &&
+            partition->is_paused != partition->is_pause_applied) {
+            partition->is_pause_applied = partition->is_paused;
+            rd_kafka_topic_partition_list_add(partition->is_paused ? paused : resumed,
+                                              reader->topic, i);
+        }
+    }
+    kafka_reader_unlock(reader);
+    if (paused->cnt > 0) {
+        rd_kafka_pause_partitions(reader->consumer, paused);
+    }
+    if (resumed->cnt > 0) {
+        rd_kafka_resume_partitions(reader->consumer, resumed);
+    }
+    rd_kafka_topic_partition_list_destroy(paused);
+    rd_kafka_topic_partition_list_destroy(resumed);
+}
+
+static bool is_ending(struct kafka_reader *reader, bool *ret_is_aborted) {
+    kafka_reader_lock(reader);
+    bool is_closing = reader->is_closing;
+    *ret_is_aborted = reader->is_aborted;
+    kafka_reader_unlock(reader);
+    return is_closing || *ret_is_aborted;
+}
+
+static void turn(struct kafka_reader *reader) {
+    apply_pauses(reader);
+    int64_t now_us = clock_monotonic_us();
+    int64_t next_us = kafka_group_step(reader, now_us);
+    int64_t wait_us = next_us - now_us > POLL_MAX_US ? POLL_MAX_US : next_us - now_us;
+    bool is_waiting = wait_us > 0 && !has_news(reader);
+    poll_messages(reader, is_waiting ? (int)(wait_us / 1000 + 1) : 0);
+}
+
+// Bounded, unlike rd_kafka_consumer_close.
+static void leave_group(struct kafka_reader *reader) {
+    reader->is_leaving = true;
+    int64_t until_us = clock_monotonic_us() + LEAVE_US;
+    rd_kafka_error_t *failure = rd_kafka_consumer_close_queue(reader->consumer, reader->queue);
+    if (failure) {
+        rd_kafka_error_destroy(failure);
+        return;
+    }
+    while (!rd_kafka_consumer_closed(reader->consumer) && clock_monotonic_us() < until_us) {
+        rd_kafka_event_t *event = rd_kafka_queue_poll(reader->queue, 20);
+        if (event) {
+            rd_kafka_event_destroy(event);
+        }
+    }
+}
+
+static void *run(void *argument) {
+    struct kafka_reader *reader = argument;
+    bool is_aborted = false;
+    while (!is_ending(reader, &is_aborted)) {
+        turn(reader);
+    }
+    if (!is_aborted) {
+        kafka_group_revoke_all(reader);
+        while (!kafka_group_is_idle(reader)) {
+            turn(reader);
+        }
+    }
+    leave_group(reader);
+    if (!is_aborted && reader->closed) {
+        reader->closed(reader->options.context);
+    }
+    return NULL;
+}
+
+// --- Any thread.
+
+static struct kafka_reader *reader_of(struct event_log_reader *base) {
+    return CONTAINER_OF(base, struct kafka_reader, base);
+}
+
+static void wake(struct kafka_reader *reader) {
+    reader->has_news = true;
+    rd_kafka_queue_yield(reader->queue);
+}
+
+// NULL when it is not ours. Needs the lock.
+static struct kafka_partition *our_partition(struct kafka_reader *reader, int32_t number) {
+    if (number < 0 || number >= reader->partition_count ||
+        reader->partitions[number].state == KAFKA_PARTITION_ELSEWHERE) {
+        return NULL;
+    }
+    return &reader->partitions[number];
+}
+
+// Needs no wake-up: the thread looks at what moved at least every 100 ms.
+static void kafka_reader_commit(struct event_log_reader *base, int32_t number, int64_t offset) {
+    struct kafka_reader *reader = reader_of(base);
+    kafka_reader_lock(reader);
+    struct kafka_partition *partition = our_partition(reader, number);
+    if (partition && offset > partition->position) {
+        partition->position = offset;
+    }
+    kafka_reader_unlock(reader);
+}
+
+static void kafka_reader_pause(struct event_log_reader *base, int32_t number, bool is_paused) {
+    struct kafka_reader *reader = reader_of(base);
+    kafka_reader_lock(reader);
+    struct kafka_partition *partition = our_partition(reader, number);
+    if (partition && partition->is_paused != is_paused) {
+        partition->is_paused = is_paused;
+        wake(reader);
+    }
+    kafka_reader_unlock(reader);
+}
+
+static void kafka_reader_release(struct event_log_reader *base, int32_t number, int64_t offset) {
+    struct kafka_reader *reader = reader_of(base);
+    kafka_reader_lock(reader);
+    struct kafka_partition *partition = our_partition(reader, number);
+    if (partition && partition->state == KAFKA_PARTITION_HANDING_OVER) {
+        partition->position = offset > partition->position ? offset : partition->position;
+        partition->is_released = true;
+        wake(reader);
+    }
+    kafka_reader_unlock(reader);
+}
+
+// The fetcher learns the end with each answer.
+static int64_t kafka_reader_end_offset(struct event_log_reader *base, int32_t number) {
+    struct kafka_reader *reader = reader_of(base);
+    int64_t first, end;
+    bool is_known = rd_kafka_get_watermark_offsets(reader->consumer, reader->topic, number, &first,
+                                                   &end) == RD_KAFKA_RESP_ERR_NO_ERROR &&
+                    end >= 0;
+    kafka_reader_lock(reader);
+    struct kafka_partition *partition = our_partition(reader, number);
+    int64_t result = partition ? partition->end_offset : -1;
+    if (is_known && end > result) {
+        result = end;
+    }
+    kafka_reader_unlock(reader);
+    return result;
+}
+
+static void kafka_reader_close(struct event_log_reader *base, void (*closed)(void *context)) {
+    struct kafka_reader *reader = reader_of(base);
+    kafka_reader_lock(reader);
+    reader->is_closing = true;
+    reader->closed = closed;
+    wake(reader);
+    kafka_reader_unlock(reader);
+}
+
+static void free_reader(struct kafka_reader *reader) {
+    kafka_group_clear(reader);
+    if (reader->queue) {
+        rd_kafka_queue_destroy(reader->queue);
+    }
+    if (reader->consumer) {
+        rd_kafka_destroy_flags(reader->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
+    }
+    record_slice_clear(&reader->slice);
+    pthread_mutex_destroy(&reader->lock);
+    free(reader->partitions);
+    free((char *)reader->options.group);
+    free(reader);
+}
+
+static void kafka_reader_destroy(struct event_log_reader *base) {
+    struct kafka_reader *reader = reader_of(base);
+    kafka_reader_lock(reader);
+    reader->is_aborted = !reader->is_closing;
+    wake(reader);
+    kafka_reader_unlock(reader);
+    pthread_join(reader->thread, NULL);
+    free_reader(reader);
+}
+
+static const struct event_log_reader_ops kafka_reader_ops = {
+    .commit = kafka_reader_commit,
+    .pause = kafka_reader_pause,
+    .release = kafka_reader_release,
+    .end_offset = kafka_reader_end_offset,
+    .close = kafka_reader_close,
+    .destroy = kafka_reader_destroy,
+};
+
+// --- Creation.
+
+static const struct kafka_default consumer_defaults[] = {
+    // An event is fetched as soon as it is there.
+    {"fetch.min.bytes", "1"},
+    {"fetch.wait.max.ms", "500"},
+    {"fetch.error.backoff.ms", "100"},
+    // Bounds what waits in the client for all partitions together, and what one answer brings of
+    // one.
+    {"queued.max.messages.kbytes", "16384"},
+    {"fetch.message.max.bytes", "1048576"},
+    {"fetch.max.bytes", "16777216"},
+    // A member that dies is replaced after this long.
+    {"session.timeout.ms", "10000"},
+    {"heartbeat.interval.ms", "2000"},
+    {"check.crcs", "true"},
+};
+
+static enum status create_consumer(struct kafka_reader *reader, struct error *error) {
+    rd_kafka_conf_t *conf;
+    enum status status = kafka_conf_create(reader->log, consumer_defaults,
+                                           ARRAY_LENGTH(consumer_defaults), &conf, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    kafka_conf_set(conf, "group.id", reader->options.group);
+    kafka_conf_set(conf, "enable.auto.commit", "false");
+    kafka_conf_set(conf, "enable.auto.offset.store", "false");
+    // Positions are looked up before a partition is taken up; a reset is never librdkafka's to
+    // decide.
+    kafka_conf_set(conf, "auto.offset.reset", "error");
+    kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky");
+    rd_kafka_conf_set_opaque(conf, reader);
+    rd_kafka_conf_set_rebalance_cb(conf, kafka_group_rebalanced);
+    rd_kafka_conf_set_offset_commit_cb(conf, kafka_group_committed);
+    char reason[256];
+    reader->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
+    if (!reader->consumer) {
+        rd_kafka_conf_destroy(conf);
+        return error_set(error, STATUS_INVALID, "Kafka settings: %s", reason);
+    }
+    rd_kafka_poll_set_consumer(reader->consumer);
+    reader->queue = rd_kafka_queue_get_consumer(reader->consumer);
+    return STATUS_OK;
+}
+
+static enum status subscribe(struct kafka_reader *reader, struct error *error) {
+    rd_kafka_topic_partition_list_t *topics = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(topics, reader->topic, RD_KAFKA_PARTITION_UA);
+    rd_kafka_resp_err_t failure = rd_kafka_subscribe(reader->consumer, topics);
+    rd_kafka_topic_partition_list_destroy(topics);
+    return failure ? error_set(error, STATUS_FAILED, "Kafka topic %s: %s", reader->topic,
+                               rd_kafka_err2str(failure))
+                   : STATUS_OK;
+}
+
+enum status kafka_reader_create(struct event_log *base,
+                                const struct event_log_reader_options *options,
+                                struct event_log_reader **ret_reader, struct error *error) {
+    struct kafka_reader *reader = memory_allocate(sizeof *reader);
+    reader->base.ops = &kafka_reader_ops;
+    reader->log = CONTAINER_OF(base, struct kafka_log, base);
+    reader->options = *options;
+    reader->options.group = memory_copy_text(options->group);
+    reader->topic = reader->log->topic_names[options->stream];
+    reader->hand_over_us =
+        1000 * (options->hand_over_ms > 0 ? options->hand_over_ms : EVENT_LOG_HAND_OVER_MS);
+    pthread_mutex_init(&reader->lock, NULL);
+    enum status status = create_consumer(reader, error);
+    if (status == STATUS_OK) {
+        status = subscribe(reader, error);
+    }
+    if (status != STATUS_OK) {
+        free_reader(reader);
+        return status;
+    }
+    *ret_reader = &reader->base;
+    if (pthread_create(&reader->thread, NULL, run, reader) != 0) {
+        abort(); // No memory or threads left at start: as for small allocations.
+    }
+    pthread_setname_np(reader->thread, "consumer");
+    return STATUS_OK;
+}

@@ -1,0 +1,197 @@
+#include "core/event_log/event_log_kafka.h"
+
+#include "core/base/clock.h"
+
+#include <string.h>
+
+static int remaining_ms(int64_t until_us) {
+    int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
+    return left_ms > 0 ? (int)left_ms : 0;
+}
+
+static enum status unavailable(struct kafka_log *log, const char *what, const char *why,
+                               struct error *error) {
+    char reason[sizeof log->reason];
+    kafka_copy_reason(log, reason, sizeof reason);
+    return error_set(error, STATUS_UNAVAILABLE, "Kafka at %s: %s: %s%s%s", log->options.brokers,
+                     what, why, reason[0] ? "; " : "", reason);
+}
+
+static const struct rd_kafka_metadata_topic *find_topic(const struct rd_kafka_metadata *metadata,
+                                                        const char *name) {
+    for (int i = 0; i < metadata->topic_cnt; i++) {
+        if (strcmp(metadata->topics[i].topic, name) == 0) {
+            return &metadata->topics[i];
+        }
+    }
+    return NULL;
+}
+
+// All topics are listed, because asking for one by name makes some brokers create it with their own
+// defaults.
+static enum status list_topics(struct kafka_log *log, int64_t until_us, bool *ret_is_missing,
+                               struct error *error) {
+    const struct rd_kafka_metadata *metadata;
+    rd_kafka_resp_err_t failure =
+        rd_kafka_metadata(log->producer, 1, NULL, &metadata, remaining_ms(until_us));
+    if (failure) {
+        return unavailable(log, "no answer", rd_kafka_err2str(failure), error);
+    }
+    for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
+        ret_is_missing[stream] = !find_topic(metadata, log->topic_names[stream]);
+    }
+    rd_kafka_metadata_destroy(metadata);
+    return STATUS_OK;
+}
+
+static void set_topic_number(rd_kafka_NewTopic_t *topic, const char *name, int64_t value) {
+    char text[24];
+    snprintf(text, sizeof text, "%lld", (long long)value);
+    rd_kafka_NewTopic_set_config(topic, name, text);
+}
+
+static rd_kafka_NewTopic_t *describe_topic(const struct kafka_log *log,
+                                           enum event_log_stream stream, struct error *error) {
+    const struct event_log_kafka_options *options = &log->options;
+    char reason[256];
+    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
+        log->topic_names[stream], options->partitions, options->replication, reason, sizeof reason);
+    if (!topic) {
+        (void)error_set(error, STATUS_INVALID, "Kafka topic %s: %s", log->topic_names[stream],
+                        reason);
+        return NULL;
+    }
+    // Never compacted: an event may have a null value, and each of two events with one key counts.
+    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
+    int64_t retention_ms =
+        stream == EVENT_LOG_EVENTS ? options->retention_ms : options->dead_letter_retention_ms;
+    if (retention_ms != 0) {
+        set_topic_number(topic, "retention.ms", retention_ms);
+    }
+    set_topic_number(topic, "max.message.bytes",
+                     (int64_t)options->record_max_bytes + KAFKA_BATCH_OVERHEAD_BYTES);
+    // Confirmed by all in-sync replicas means little when that may be one of three.
+    if (options->replication >= 3) {
+        rd_kafka_NewTopic_set_config(topic, "min.insync.replicas", "2");
+    }
+    return topic;
+}
+
+static enum status check_created(struct kafka_log *log, rd_kafka_event_t *event,
+                                 struct error *error) {
+    rd_kafka_resp_err_t failure = rd_kafka_event_error(event);
+    if (failure == RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE) {
+        return STATUS_OK; // A broker without that request may create topics by itself.
+    }
+    if (failure) {
+        return unavailable(log, "creating topics", rd_kafka_event_error_string(event), error);
+    }
+    size_t count = 0;
+    const rd_kafka_topic_result_t **results =
+        rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event), &count);
+    for (size_t i = 0; i < count; i++) {
+        failure = rd_kafka_topic_result_error(results[i]);
+        if (failure && failure != RD_KAFKA_RESP_ERR_TOPIC_ALREADY_EXISTS) {
+            const char *text = rd_kafka_topic_result_error_string(results[i]);
+            return error_set(error, STATUS_FAILED, "Kafka at %s refuses to create topic %s: %s",
+                             log->options.brokers, rd_kafka_topic_result_name(results[i]),
+                             text ? text : rd_kafka_err2str(failure));
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status request_topics(struct kafka_log *log, rd_kafka_NewTopic_t **topics, size_t count,
+                                  int64_t until_us, struct error *error) {
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(log->producer);
+    rd_kafka_AdminOptions_t *options =
+        rd_kafka_AdminOptions_new(log->producer, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+    char reason[256];
+    int timeout_ms = remaining_ms(until_us) + 1;
+    (void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, reason, sizeof reason);
+    (void)rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, reason, sizeof reason);
+    rd_kafka_CreateTopics(log->producer, topics, count, options, queue);
+    rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
+    enum status status =
+        event ? check_created(log, event, error)
+              : unavailable(log, "creating topics", "no answer within the time", error);
+    if (event) {
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_AdminOptions_destroy(options);
+    rd_kafka_queue_destroy(queue);
+    return status;
+}
+
+static enum status create_topics(struct kafka_log *log, const bool *is_missing, int64_t until_us,
+                                 struct error *error) {
+    rd_kafka_NewTopic_t *topics[EVENT_LOG_STREAM_COUNT];
+    size_t count = 0;
+    enum status status = STATUS_OK;
+    for (size_t stream = 0; status == STATUS_OK && stream < EVENT_LOG_STREAM_COUNT; stream++) {
+        if (is_missing[stream]) {
+            topics[count] = describe_topic(log, (enum event_log_stream)stream, error);
+            status = topics[count] ? STATUS_OK : STATUS_INVALID;
+            count += status == STATUS_OK;
+        }
+    }
+    if (status == STATUS_OK && count > 0) {
+        status = request_topics(log, topics, count, until_us, error);
+    }
+    rd_kafka_NewTopic_destroy_array(topics, count);
+    return status;
+}
+
+// Ready: each partition has a leader.
+static bool learn_partitions(struct kafka_log *log, enum event_log_stream stream,
+                             const struct rd_kafka_metadata *metadata) {
+    const struct rd_kafka_metadata_topic *topic = find_topic(metadata, log->topic_names[stream]);
+    if (!topic || topic->err || topic->partition_cnt == 0) {
+        return false;
+    }
+    for (int i = 0; i < topic->partition_cnt; i++) {
+        if (topic->partitions[i].err || topic->partitions[i].leader < 0) {
+            return false;
+        }
+    }
+    log->partition_counts[stream] = topic->partition_cnt;
+    return true;
+}
+
+static enum status await_topic(struct kafka_log *log, enum event_log_stream stream,
+                               int64_t until_us, struct error *error) {
+    for (;;) {
+        const struct rd_kafka_metadata *metadata;
+        rd_kafka_resp_err_t failure = rd_kafka_metadata(log->producer, 0, log->topics[stream],
+                                                        &metadata, remaining_ms(until_us));
+        if (!failure) {
+            bool is_ready = learn_partitions(log, stream, metadata);
+            rd_kafka_metadata_destroy(metadata);
+            if (is_ready) {
+                return STATUS_OK;
+            }
+        }
+        if (remaining_ms(until_us) == 0) {
+            return unavailable(log, log->topic_names[stream], "the topic has no leaders", error);
+        }
+        // Answers the client's own events while the brokers elect leaders.
+        rd_kafka_poll(log->producer, 20);
+    }
+}
+
+enum status kafka_topics_prepare(struct kafka_log *log, struct error *error) {
+    int64_t until_us = clock_monotonic_us() + log->options.connect_timeout_ms * 1000;
+    bool is_missing[EVENT_LOG_STREAM_COUNT];
+    enum status status = list_topics(log, until_us, is_missing, error);
+    if (status == STATUS_OK) {
+        status = create_topics(log, is_missing, until_us, error);
+    }
+    if (status != STATUS_OK) {
+        return status;
+    }
+    kafka_producer_open_topics(log, log->producer, log->topics);
+    for (size_t stream = 0; status == STATUS_OK && stream < EVENT_LOG_STREAM_COUNT; stream++) {
+        status = await_topic(log, (enum event_log_stream)stream, until_us, error);
+    }
+    return status;
+}
