@@ -113,6 +113,8 @@ void http_framing_visit(struct http_framing *framing, struct bytes name, struct 
         framing->is_unknown_encoding |= framing->has_encoding || value.size != 7 ||
                                         strncasecmp(value.data, "chunked", value.size) != 0;
         framing->has_encoding = true;
+    } else if (name.size == sizeof "Host" - 1 && strncasecmp(name.data, "Host", name.size) == 0) {
+        framing->hosts++;
     }
     framing->is_broken |= framing->has_length && framing->has_encoding;
 }

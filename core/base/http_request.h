@@ -59,8 +59,9 @@ void http_request_body_free(struct http_request *request, struct http_body_budge
 // "/a" of "/a", and of the absolute form "http://host/a".
 struct bytes http_path_of_target(const char *target);
 
-// The headers that say where a body ends.
+// The headers that say where a body ends, and whom a request is for.
 struct http_framing {
+    size_t hosts;
     bool has_length;
     bool has_encoding;
     bool is_broken; // two lengths, a length and an encoding, or a length that is no number

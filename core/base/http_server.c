@@ -99,9 +99,8 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
                                   size_t *data_size, void **request_context) {
     (void)context;
     (void)mhd;
-    (void)version;
-    return http_server_take_request(*request_context, path, method, data, data_size) ? MHD_YES
-                                                                                     : MHD_NO;
+    struct http_request_line line = {method, path, version};
+    return http_server_take_request(*request_context, &line, data, data_size) ? MHD_YES : MHD_NO;
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **request_context,
@@ -218,10 +217,9 @@ static enum status start_daemon(struct http_server *server, struct error *error)
         MHD_OPTION_LISTEN_SOCKET, server->listen_fd, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
         server->options.header_max_bytes + POOL_EXTRA_BYTES, MHD_OPTION_CONNECTION_LIMIT,
         connections_max < INT32_MAX ? (unsigned)connections_max : (unsigned)INT32_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle_s, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server, MHD_OPTION_NOTIFY_CONNECTION,
-        on_connection, server, MHD_OPTION_URI_LOG_CALLBACK, on_target, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
+        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)idle_s, MHD_OPTION_NOTIFY_COMPLETED, on_completed,
+        server, MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_URI_LOG_CALLBACK,
+        on_target, server, MHD_OPTION_UNESCAPE_CALLBACK, leave_escaped, NULL, MHD_OPTION_END);
     if (!server->daemon) {
         return error_set(error, STATUS_FAILED, "http server %s: libmicrohttpd does not start",
                          server->name);

@@ -54,31 +54,51 @@ static enum MHD_Result visit_framing(void *context, enum MHD_ValueKind kind, con
     return MHD_YES;
 }
 
-static bool take_head(struct http_request *request, const char *path, const char *method) {
-    struct http_server *server = request->server;
+// What of a head keeps it from being received; NULL = nothing. libmicrohttpd 0.9.75 would check
+// Host as well, but then writes the head of its answer twice.
+static const char *find_fault(const struct http_request *request,
+                              const struct http_request_line *line,
+                              const struct http_framing *framing, size_t head_size,
+                              unsigned *ret_status) {
+    const struct http_server *server = request->server;
+    *ret_status = 400;
+    if (head_size > server->options.header_max_bytes) {
+        *ret_status = 431;
+        return "the headers are too large";
+    }
+    if (framing->hosts > 1 || (framing->hosts == 0 && strcmp(line->version, "HTTP/1.0") != 0)) {
+        return "there must be one Host header";
+    }
+    if (bytes_find(request->path, ' ') < request->path.size) {
+        return "the target holds a space";
+    }
+    if (framing->is_broken) {
+        return "Content-Length or Transfer-Encoding is malformed";
+    }
+    if (framing->is_unknown_encoding) {
+        *ret_status = 501;
+        return "the only Transfer-Encoding is chunked";
+    }
+    if (framing->has_length && framing->length > server->bodies.one_max) {
+        *ret_status = 413;
+        return "the body is too large";
+    }
+    return NULL;
+}
+
+static bool take_head(struct http_request *request, const struct http_request_line *line) {
     request->stage = HTTP_REQUEST_BODY;
-    request->received_us = event_loop_now_us(server->loop);
-    request->method = bytes_of_text(method);
-    request->path = http_path_of_target(path);
+    request->received_us = event_loop_now_us(request->server->loop);
+    request->method = bytes_of_text(line->method);
+    request->path = http_path_of_target(line->path);
     struct http_framing framing = {0};
     MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, visit_framing, &framing);
     size_t head_size =
         MHD_get_connection_info(request->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE)->header_size;
-    if (head_size > server->options.header_max_bytes) {
-        http_server_refuse(request->connection, 431, "the headers are too large");
-        return false;
-    }
-    if (framing.is_broken) {
-        http_server_refuse(request->connection, 400,
-                           "Content-Length or Transfer-Encoding is malformed");
-        return false;
-    }
-    if (framing.is_unknown_encoding) {
-        http_server_refuse(request->connection, 501, "the only Transfer-Encoding is chunked");
-        return false;
-    }
-    if (framing.has_length && framing.length > server->bodies.one_max) {
-        http_server_refuse(request->connection, 413, "the body is too large");
+    unsigned status;
+    const char *fault = find_fault(request, line, &framing, head_size, &status);
+    if (fault) {
+        http_server_refuse(request->connection, status, fault);
         return false;
     }
     if (framing.has_length) {
@@ -114,10 +134,10 @@ static bool hand_over(struct http_request *request) {
     return true;
 }
 
-bool http_server_take_request(struct http_request *request, const char *path, const char *method,
+bool http_server_take_request(struct http_request *request, const struct http_request_line *line,
                               const char *data, size_t *data_size) {
     if (request->stage == HTTP_REQUEST_HEAD) {
-        return take_head(request, path, method);
+        return take_head(request, line);
     }
     if (*data_size > 0) {
         return take_body(request, data, data_size);

@@ -43,13 +43,19 @@ struct http_server {
     struct metric *metric_connections;
 };
 
+struct http_request_line {
+    const char *method;
+    const char *path;
+    const char *version;
+};
+
 // The life of a request, as libmicrohttpd tells it: its target, before it is taken apart; then its
 // head, each piece of its body, and the body's end (no data); then that it is over, answered or
 // not.
 struct http_request *http_server_begin_request(struct http_server *server, const char *target,
                                                struct MHD_Connection *mhd);
 // Takes *data_size bytes off. False when the connection must be closed, after a refusal.
-bool http_server_take_request(struct http_request *request, const char *path, const char *method,
+bool http_server_take_request(struct http_request *request, const struct http_request_line *line,
                               const char *data, size_t *data_size);
 void http_server_end_request(struct http_request *request);
 

@@ -1,0 +1,575 @@
+// The HTTP server with clients that do not behave: malformed, too much, too slow.
+#include "raw_http.h"
+
+struct fixture {
+    struct event_loop *loop;
+    struct event_loop_thread *thread;
+    struct http_server *server;
+    uint16_t port;
+    struct http_request *held;
+    sem_t is_held;
+};
+
+static void answer_size(struct http_request *request) {
+    char text[64];
+    snprintf(text, sizeof text, "%zu", http_request_body(request).size);
+    struct http_response response = {.status = 200, .body = bytes_of_text(text)};
+    http_respond(request, &response);
+}
+
+static void handle(void *context, struct http_request *request) {
+    struct fixture *fixture = context;
+    if (bytes_equal_text(http_request_path(request), "/hold")) {
+        fixture->held = request;
+        sem_post(&fixture->is_held);
+    } else {
+        answer_size(request);
+    }
+}
+
+static struct fixture *start(struct http_server_options options) {
+    struct fixture *fixture = memory_allocate(sizeof *fixture);
+    struct error error;
+    sem_init(&fixture->is_held, 0, 0);
+    options.name = "limits";
+    options.address = "127.0.0.1";
+    options.handler = handle;
+    options.context = fixture;
+    options.body_max_bytes = 100 * 1000;
+    if (options.connections_max == 0) {
+        options.connections_max = 1000;
+    }
+    if (options.idle_timeout_ms == 0) {
+        options.idle_timeout_ms = 60000;
+    }
+    assert_int_equal(event_loop_create("limits", &fixture->loop, &error), STATUS_OK);
+    assert_int_equal(http_server_create(fixture->loop, &options, &fixture->server, &error),
+                     STATUS_OK);
+    fixture->port = http_server_port(fixture->server);
+    fixture->thread = event_loop_thread_start(fixture->loop);
+    return fixture;
+}
+
+static void destroy_server(void *context) {
+    struct fixture *fixture = context;
+    http_server_destroy(fixture->server);
+}
+
+static void stop(struct fixture *fixture) {
+    raw_on_loop(fixture->loop, destroy_server, fixture);
+    event_loop_stop(fixture->loop);
+    event_loop_thread_join(fixture->thread);
+    event_loop_destroy(fixture->loop);
+    sem_destroy(&fixture->is_held);
+    free(fixture);
+}
+
+static void answer_held(void *context) {
+    struct fixture *fixture = context;
+    answer_size(fixture->held);
+}
+
+static int setup(void **state) {
+    *state = start((struct http_server_options){0});
+    return 0;
+}
+
+static int teardown(void **state) {
+    stop(*state);
+    return 0;
+}
+
+// The server still works, whatever was done to it before.
+static void assert_works(struct fixture *fixture) {
+    struct raw_answer answer =
+        raw_exchange(fixture->port, BYTES("GET /a HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_int_equal(answer.status, 200);
+    raw_answer_clear(&answer);
+}
+
+// Reads the one answer and sees the connection close.
+static struct raw_answer refused(int fd) {
+    struct buffer rest = {0};
+    struct raw_answer answer = raw_read(fd, &rest, true);
+    assert_int_equal(rest.size, 0);
+    assert_true(raw_is_closed(fd));
+    buffer_clear(&rest);
+    close(fd);
+    return answer;
+}
+
+static void assert_refused_bytes(struct fixture *fixture, struct bytes request, int status) {
+    int fd = raw_connect(fixture->port);
+    raw_send(fd, request);
+    struct raw_answer answer = refused(fd);
+    if (answer.status != status) {
+        fail_msg("%d instead of %d for %.*s", answer.status, status, (int)request.size,
+                 request.data);
+    }
+    raw_answer_clear(&answer);
+}
+
+static void assert_refused(struct fixture *fixture, const char *request, int status) {
+    assert_refused_bytes(fixture, bytes_of_text(request), status);
+}
+
+static void assert_error_body(const struct raw_answer *answer) {
+    char value[64];
+    assert_non_null(strstr(answer->text.data, "{\"errors\":[{\"message\":\""));
+    assert_true(raw_header(answer, "Connection", value, sizeof value));
+    assert_string_equal(value, "close");
+    assert_true(raw_header(answer, "Date", value, sizeof value));
+    assert_true(raw_header(answer, "Content-Type", value, sizeof value));
+    assert_string_equal(value, "application/json");
+}
+
+static void malformed_requests_get_400(void **state) {
+    assert_refused(*state, "GET /a HTTP/1.1\r\nHost: a\r\nno colon\r\n\r\n", 400);
+    assert_refused(*state, "GET /a HTTP/1.1\r\n\r\n", 400);
+    assert_refused(*state, "GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400);
+    assert_refused(*state, "GET /a b HTTP/1.1\r\nHost: a\r\n\r\n", 400);
+    assert_refused(*state, "GET /a HTTP/9.9\r\nHost: a\r\n\r\n", 505);
+    assert_refused(*state, "GET /a HTTX/1.1\r\nHost: a\r\n\r\n", 400);
+    assert_works(*state);
+}
+
+static void ambiguous_lengths_get_400(void **state) {
+    assert_refused(*state,
+                   "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+                   "Content-Length: 2\r\n\r\nxy",
+                   400);
+    assert_refused(*state,
+                   "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n"
+                   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                   400);
+    assert_refused(*state, "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip\r\n\r\n", 501);
+    assert_refused(*state,
+                   "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+                   "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+                   501);
+    assert_works(*state);
+}
+
+// libmicrohttpd answers these itself, with its head twice: the status is right, the body is not.
+static void assert_status_and_close(struct fixture *fixture, const char *request, int status) {
+    int fd = raw_connect(fixture->port);
+    struct buffer text = {0};
+    raw_send_text(fd, request);
+    while (raw_receive(fd, &text)) {
+    }
+    assert_int_equal(strtol(text.data + strlen("HTTP/1.1 "), NULL, 10), status);
+    buffer_clear(&text);
+    close(fd);
+}
+
+static void a_length_that_is_no_number_gets_400(void **state) {
+    static const char *const lengths[] = {"abc", "-1", "1x", "0x1"};
+    for (size_t i = 0; i < ARRAY_LENGTH(lengths); i++) {
+        char request[128];
+        snprintf(request, sizeof request,
+                 "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %s\r\n\r\n", lengths[i]);
+        assert_status_and_close(*state, request, 400);
+    }
+    assert_status_and_close(*state,
+                            "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: "
+                            "99999999999999999999999999\r\n\r\n",
+                            413);
+    assert_works(*state);
+}
+
+static void malformed_chunks_get_400(void **state) {
+    assert_refused(*state,
+                   "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "xyz\r\n",
+                   400);
+    assert_refused(*state,
+                   "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+                   "1\r\nabc",
+                   400);
+    assert_works(*state);
+}
+
+static void a_declared_body_beyond_the_limit_gets_413_before_it_is_read(void **state) {
+    struct fixture *fixture = *state;
+    int fd = raw_connect(fixture->port);
+    raw_send_text(fd, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n");
+    struct raw_answer answer = refused(fd);
+    assert_int_equal(answer.status, 413);
+    assert_error_body(&answer);
+    raw_answer_clear(&answer);
+}
+
+static void a_client_that_waits_for_100_continue_gets_413_instead(void **state) {
+    struct fixture *fixture = *state;
+    int fd = raw_connect(fixture->port);
+    raw_send_text(fd, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n"
+                      "Expect: 100-continue\r\n\r\n");
+    struct raw_answer answer = refused(fd);
+    assert_int_equal(answer.status, 413);
+    raw_answer_clear(&answer);
+}
+
+static void a_refusal_reaches_a_client_that_goes_on_sending(void **state) {
+    struct fixture *fixture = *state;
+    int fd = raw_connect(fixture->port);
+    char *block = memory_allocate(64 * 1024);
+    raw_send_text(fd, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n");
+    for (int i = 0; i < 64; i++) {
+        assert_true(raw_send(fd, (struct bytes){block, 64 * 1024}));
+    }
+    struct raw_answer answer = refused(fd);
+    assert_int_equal(answer.status, 413);
+    raw_answer_clear(&answer);
+    free(block);
+}
+
+static void a_chunked_body_that_grows_beyond_the_limit_gets_413(void **state) {
+    struct fixture *fixture = *state;
+    struct buffer request = {0};
+    buffer_append_text(&request,
+                       "POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (int i = 0; i < 101; i++) {
+        buffer_append_text(&request, "3e8\r\n");
+        for (int j = 0; j < 1000; j++) {
+            buffer_append_byte(&request, 'c');
+        }
+        buffer_append_text(&request, "\r\n");
+    }
+    int fd = raw_connect(fixture->port);
+    assert_true(raw_send(fd, buffer_bytes(&request)));
+    struct raw_answer answer = refused(fd);
+    assert_int_equal(answer.status, 413);
+    assert_error_body(&answer);
+    raw_answer_clear(&answer);
+    buffer_clear(&request);
+}
+
+static void a_body_of_exactly_the_limit_passes(void **state) {
+    struct fixture *fixture = *state;
+    struct buffer request = {0};
+    buffer_append_text(&request, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    for (int i = 0; i < 100000; i++) {
+        buffer_append_byte(&request, 'b');
+    }
+    struct raw_answer answer = raw_exchange(fixture->port, buffer_bytes(&request));
+    assert_string_equal(answer.text.data, "100000");
+    raw_answer_clear(&answer);
+    buffer_clear(&request);
+}
+
+static void a_refused_head_request_gets_no_body(void **state) {
+    struct fixture *fixture = *state;
+    int fd = raw_connect(fixture->port);
+    struct buffer rest = {0};
+    raw_send_text(fd, "HEAD /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n");
+    struct raw_answer answer = raw_read(fd, &rest, false);
+    assert_int_equal(answer.status, 413);
+    assert_true(raw_is_closed(fd));
+    assert_int_equal(rest.size, 0);
+    raw_answer_clear(&answer);
+    buffer_clear(&rest);
+    close(fd);
+}
+
+static void build_head(struct buffer *request, size_t headers, size_t value_size) {
+    buffer_append_text(request, "GET /a HTTP/1.1\r\nHost: a\r\n");
+    for (size_t i = 0; i < headers; i++) {
+        buffer_append_format(request, "ce-attribute%zu: ", i);
+        for (size_t j = 0; j < value_size; j++) {
+            buffer_append_byte(request, 'v');
+        }
+        buffer_append_text(request, "\r\n");
+    }
+    buffer_append_text(request, "\r\n");
+}
+
+static void assert_head(struct fixture *fixture, size_t headers, size_t value_size, int status) {
+    struct buffer request = {0};
+    build_head(&request, headers, value_size);
+    int fd = raw_connect(fixture->port);
+    struct buffer rest = {0};
+    raw_send(fd, buffer_bytes(&request));
+    struct raw_answer answer = raw_read(fd, &rest, true);
+    assert_int_equal(answer.status, status);
+    raw_answer_clear(&answer);
+    buffer_clear(&request);
+    buffer_clear(&rest);
+    close(fd);
+}
+
+static void headers_of_64_kib_pass_in_one_or_in_many(void **state) {
+    assert_head(*state, 1, 65000, 200);
+    assert_head(*state, 64, 1000, 200);
+    assert_head(*state, 640, 80, 200);
+    assert_head(*state, 1, 96 * 1024 - 100, 200);
+}
+
+static void headers_beyond_the_limit_get_431(void **state) {
+    assert_head(*state, 1, 96 * 1024, 431);
+    assert_head(*state, 100, 1000, 431);
+    assert_head(*state, 400, 1000, 431); // more than the connection's memory
+    assert_head(*state, 8000, 1, 431);
+    assert_works(*state);
+}
+
+static void a_target_beyond_the_limit_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    struct buffer request = {0};
+    buffer_append_text(&request, "GET /");
+    for (int i = 0; i < 400 * 1024; i++) {
+        buffer_append_byte(&request, 'u');
+    }
+    buffer_append_text(&request, " HTTP/1.1\r\nHost: a\r\n\r\n");
+    int fd = raw_connect(fixture->port);
+    struct buffer rest = {0};
+    raw_send(fd, buffer_bytes(&request));
+    struct raw_answer answer = raw_read(fd, &rest, true);
+    assert_true(answer.status == 414 || answer.status == 431);
+    raw_answer_clear(&answer);
+    buffer_clear(&request);
+    buffer_clear(&rest);
+    close(fd);
+    assert_works(fixture);
+}
+
+static void odd_bytes_do_no_harm(void **state) {
+    static const struct bytes requests[] = {
+        BYTES("GET /a\0b HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BYTES("GET /a HTTP/1.1\r\nHost: a\r\nX\0Y: b\0c\r\n\r\n"),
+        BYTES("G\0T /a HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BYTES("GET /a HTTP/1.1\r\nHost: a\r\n\xff\xfe: \x80\x01\r\n\r\n"),
+        BYTES("GET /a HTTP/1.1\r\nHost: a\r\n: empty\r\n\r\n"),
+        BYTES("GET /a HTTP/1.1\r\n folded\r\nHost: a\r\n\r\n"),
+        BYTES("GET /a HTTP/1.1\r\nHost: a\r\nX: 1\r\n folded\r\n\tagain\r\n\r\n"),
+        BYTES("GET\r\n\r\n"),
+        BYTES("GET \r\n\r\n"),
+        BYTES(" / HTTP/1.1\r\n\r\n"),
+        BYTES("\r\n\r\n\r\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BYTES("\0\0\0\0\r\n\r\n"),
+        BYTES("\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03"), // a TLS hello
+        BYTES("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"),
+        BYTES("GET /a?x\0y HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BYTES("GET ?x HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BYTES("GET http:// HTTP/1.1\r\nHost: a\r\n\r\n"),
+        BYTES("GET /a HTTP/1.1\nHost: a\n\n"),
+        BYTES("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+              "ffffffffffffffffff\r\n"),
+        BYTES("POST /a HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
+              "0\r\nbad trailer\r\n\r\n"),
+        BYTES("GET /a HTTP/1.1\r\nHost: a\r\nCookie: a=b; ;;=; c\r\n\r\n"),
+    };
+    (void)state;
+    // libmicrohttpd can overlook the end of a connection that comes together with its last bytes;
+    // then the idle timeout closes it.
+    struct fixture *fixture = start((struct http_server_options){.idle_timeout_ms = 50});
+    for (size_t i = 0; i < ARRAY_LENGTH(requests); i++) {
+        int fd = raw_connect(fixture->port);
+        struct buffer text = {0};
+        raw_send(fd, requests[i]);
+        shutdown(fd, SHUT_WR);
+        while (raw_receive(fd, &text)) {
+        }
+        buffer_clear(&text);
+        close(fd);
+    }
+    assert_works(fixture);
+    stop(fixture);
+}
+
+// Every prefix of a request, cut off: nothing may be left inside.
+static void a_request_that_is_cut_off_anywhere_is_forgotten(void **state) {
+    static const char request[] = "POST /a?b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n"
+                                  "\r\n5\r\nhello\r\n0\r\n\r\n";
+    struct fixture *fixture = *state;
+    for (size_t size = 0; size < sizeof request - 1; size++) {
+        int fd = raw_connect(fixture->port);
+        assert_true(raw_send(fd, (struct bytes){request, size}));
+        close(fd);
+    }
+    assert_works(fixture);
+    assert_int_equal(http_server_requests_inside(fixture->server), 0);
+}
+
+static void an_idle_connection_is_closed(void **state) {
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){.idle_timeout_ms = 100});
+    int never_used = raw_connect(fixture->port);
+    int used = raw_connect(fixture->port);
+    struct buffer rest = {0};
+    raw_send_text(used, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct raw_answer answer = raw_read(used, &rest, true);
+    assert_int_equal(answer.status, 200);
+    assert_true(raw_is_closed(used));
+    assert_true(raw_is_closed(never_used));
+    raw_answer_clear(&answer);
+    buffer_clear(&rest);
+    close(used);
+    close(never_used);
+    stop(fixture);
+}
+
+static void a_request_inside_is_not_idle(void **state) {
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){.idle_timeout_ms = 100});
+    int fd = raw_connect(fixture->port);
+    int idle = raw_connect(fixture->port);
+    struct buffer rest = {0};
+    raw_send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    sem_wait(&fixture->is_held);
+    // Twice the time that would have closed it.
+    assert_true(raw_is_closed(idle));
+    close(idle);
+    idle = raw_connect(fixture->port);
+    assert_true(raw_is_closed(idle));
+    raw_on_loop(fixture->loop, answer_held, fixture);
+    struct raw_answer answer = raw_read(fd, &rest, true);
+    assert_int_equal(answer.status, 200);
+    raw_answer_clear(&answer);
+    buffer_clear(&rest);
+    close(idle);
+    close(fd);
+    stop(fixture);
+}
+
+// A client that keeps a connection busy with single bytes until the server has had enough.
+static struct raw_answer trickle(struct fixture *fixture, const char *head, char byte) {
+    int fd = raw_connect(fixture->port);
+    struct timeval moment = {.tv_usec = 5000};
+    struct buffer text = {0};
+    raw_send_text(fd, head);
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &moment, sizeof moment);
+    while (!raw_receive(fd, &text) && raw_send(fd, (struct bytes){&byte, 1})) {
+    }
+    struct raw_answer answer = {0};
+    if (text.size > 0) {
+        answer = raw_read(fd, &text, true);
+    }
+    buffer_clear(&text);
+    close(fd);
+    return answer;
+}
+
+static void a_request_that_trickles_is_given_up(void **state) {
+    (void)state;
+    struct fixture *fixture =
+        start((struct http_server_options){.idle_timeout_ms = 150, .request_timeout_ms = 100});
+    struct raw_answer head = trickle(fixture, "GET /a HTTP/1.1\r\nHost: a\r\nX-Slow: ", 'x');
+    assert_int_equal(head.status, 408);
+    assert_error_body(&head);
+    struct raw_answer body =
+        trickle(fixture, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 90000\r\n\r\n", 'x');
+    assert_int_equal(body.status, 408);
+    // Nobody has asked for anything yet, so there is nothing to answer.
+    struct raw_answer line = trickle(fixture, "GET /", 'x');
+    assert_int_equal(line.status, 0);
+    raw_answer_clear(&head);
+    raw_answer_clear(&body);
+    raw_answer_clear(&line);
+    stop(fixture);
+}
+
+static void bodies_together_beyond_the_limit_get_503_with_retry_after(void **state) {
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){.body_total_max_bytes = 60000});
+    struct buffer body = {0};
+    for (int i = 0; i < 40000; i++) {
+        buffer_append_byte(&body, 'b');
+    }
+    int first = raw_connect(fixture->port);
+    raw_send_text(first, "POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
+    assert_true(raw_send(first, buffer_bytes(&body)));
+    sem_wait(&fixture->is_held);
+    int second = raw_connect(fixture->port);
+    raw_send_text(second, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
+    assert_true(raw_send(second, buffer_bytes(&body)));
+    struct raw_answer answer = refused(second);
+    char value[32];
+    assert_int_equal(answer.status, 503);
+    assert_true(raw_header(&answer, "Retry-After", value, sizeof value));
+    assert_string_equal(value, "1");
+    assert_error_body(&answer);
+    raw_answer_clear(&answer);
+    // The first body is given back with its answer.
+    raw_on_loop(fixture->loop, answer_held, fixture);
+    int third = raw_connect(fixture->port);
+    struct buffer rest = {0};
+    raw_send_text(third, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
+    assert_true(raw_send(third, buffer_bytes(&body)));
+    answer = raw_read(third, &rest, true);
+    assert_string_equal(answer.text.data, "40000");
+    raw_answer_clear(&answer);
+    buffer_clear(&rest);
+    buffer_clear(&body);
+    close(first);
+    close(third);
+    stop(fixture);
+}
+
+static void a_claimed_length_reserves_no_memory(void **state) {
+    (void)state;
+    // Each claims 100,000 bytes and sends one; all together stay far below their claims.
+    struct fixture *fixture =
+        start((struct http_server_options){.body_total_max_bytes = 40 * 66000});
+    int fds[40];
+    for (int i = 0; i < 40; i++) {
+        fds[i] = raw_connect(fixture->port);
+        raw_send_text(fds[i], "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx");
+    }
+    struct raw_answer answer = raw_exchange(
+        fixture->port, BYTES("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"));
+    assert_int_equal(answer.status, 200);
+    raw_answer_clear(&answer);
+    for (int i = 0; i < 40; i++) {
+        close(fds[i]);
+    }
+    stop(fixture);
+}
+
+static void connections_beyond_the_limit_wait_until_others_go(void **state) {
+    (void)state;
+    struct fixture *fixture = start((struct http_server_options){.connections_max = 2});
+    int fds[4];
+    struct buffer rest = {0};
+    for (int i = 0; i < 4; i++) {
+        fds[i] = raw_connect(fixture->port);
+        raw_send_text(fds[i], "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    }
+    for (int i = 0; i < 4; i++) {
+        struct raw_answer answer = raw_read(fds[i], &rest, true);
+        assert_int_equal(answer.status, 200);
+        assert_true(http_server_connections(fixture->server) <= 2);
+        raw_answer_clear(&answer);
+        close(fds[i]);
+    }
+    buffer_clear(&rest);
+    stop(fixture);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(malformed_requests_get_400),
+        TEST(ambiguous_lengths_get_400),
+        TEST(a_length_that_is_no_number_gets_400),
+        TEST(malformed_chunks_get_400),
+        TEST(a_declared_body_beyond_the_limit_gets_413_before_it_is_read),
+        TEST(a_client_that_waits_for_100_continue_gets_413_instead),
+        TEST(a_refusal_reaches_a_client_that_goes_on_sending),
+        TEST(a_chunked_body_that_grows_beyond_the_limit_gets_413),
+        TEST(a_body_of_exactly_the_limit_passes),
+        TEST(a_refused_head_request_gets_no_body),
+        TEST(headers_of_64_kib_pass_in_one_or_in_many),
+        TEST(headers_beyond_the_limit_get_431),
+        TEST(a_target_beyond_the_limit_is_refused),
+        cmocka_unit_test(odd_bytes_do_no_harm),
+        TEST(a_request_that_is_cut_off_anywhere_is_forgotten),
+        cmocka_unit_test(an_idle_connection_is_closed),
+        cmocka_unit_test(a_request_inside_is_not_idle),
+        cmocka_unit_test(a_request_that_trickles_is_given_up),
+        cmocka_unit_test(bodies_together_beyond_the_limit_get_503_with_retry_after),
+        cmocka_unit_test(a_claimed_length_reserves_no_memory),
+        cmocka_unit_test(connections_beyond_the_limit_wait_until_others_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
