@@ -2,27 +2,34 @@
 
 #include <string.h>
 
-static const char *const attribute_names[EVENT_ATTRIBUTE_COUNT] = {
-    [EVENT_ATTRIBUTE_ID] = "id",
-    [EVENT_ATTRIBUTE_SOURCE] = "source",
-    [EVENT_ATTRIBUTE_TYPE] = "type",
-    [EVENT_ATTRIBUTE_SUBJECT] = "subject",
-    [EVENT_ATTRIBUTE_DATASCHEMA] = "dataschema",
-    [EVENT_ATTRIBUTE_TIME] = "time",
-    [EVENT_ATTRIBUTE_DATACONTENTTYPE] = "datacontenttype",
+#include "core/base/memory.h"
+
+// With their sizes: a name is looked up for every header of every event.
+#define NAME(text)                                                                                 \
+    { text, sizeof(text) - 1 }
+
+static const struct bytes attribute_names[EVENT_ATTRIBUTE_COUNT] = {
+    [EVENT_ATTRIBUTE_ID] = NAME("id"),
+    [EVENT_ATTRIBUTE_SOURCE] = NAME("source"),
+    [EVENT_ATTRIBUTE_TYPE] = NAME("type"),
+    [EVENT_ATTRIBUTE_SUBJECT] = NAME("subject"),
+    [EVENT_ATTRIBUTE_DATASCHEMA] = NAME("dataschema"),
+    [EVENT_ATTRIBUTE_TIME] = NAME("time"),
+    [EVENT_ATTRIBUTE_DATACONTENTTYPE] = NAME("datacontenttype"),
 };
 
-const char *event_attribute_name(enum event_attribute attribute) {
-    return attribute_names[attribute];
+// The name's place in the list, or count.
+static size_t find_name(const struct bytes *names, size_t count, struct bytes name) {
+    for (size_t i = 0; i < count; i++) {
+        if (names[i].size == name.size && memcmp(names[i].data, name.data, name.size) == 0) {
+            return i;
+        }
+    }
+    return count;
 }
 
 enum event_attribute event_attribute_of(struct bytes name) {
-    for (int i = 0; i < EVENT_ATTRIBUTE_COUNT; i++) {
-        if (bytes_equal_text(name, attribute_names[i])) {
-            return (enum event_attribute)i;
-        }
-    }
-    return EVENT_ATTRIBUTE_COUNT;
+    return (enum event_attribute)find_name(attribute_names, EVENT_ATTRIBUTE_COUNT, name);
 }
 
 bool event_name_is_valid(struct bytes name) {
@@ -36,19 +43,16 @@ bool event_name_is_valid(struct bytes name) {
 }
 
 bool event_name_is_reserved(struct bytes name) {
-    static const char *const reserved[] = {
-        EVENT_NAME_SPACE,         EVENT_NAME_METHOD, EVENT_NAME_PATH,    EVENT_NAME_SYNC,
-        EVENT_NAME_RECEIVED_TIME, EVENT_NAME_TYPES,  EVENT_NAME_HEADERS, EVENT_NAME_LEGACY,
+    static const struct bytes reserved[] = {
+        NAME(EVENT_NAME_SPACE),         NAME(EVENT_NAME_METHOD), NAME(EVENT_NAME_PATH),
+        NAME(EVENT_NAME_SYNC),          NAME(EVENT_NAME_TYPES),  NAME(EVENT_NAME_HEADERS),
+        NAME(EVENT_NAME_RECEIVED_TIME), NAME(EVENT_NAME_LEGACY),
     };
-    if (name.size < 5 || name.data[0] != 'e' || name.data[1] != 'g') {
+    if (name.size < 4 || name.data[0] != 'e' || name.data[1] != 'g') {
         return false;
     }
-    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++) {
-        if (bytes_equal_text(name, reserved[i])) {
-            return true;
-        }
-    }
-    return bytes_start_with(name, BYTES("egdl"));
+    return find_name(reserved, ARRAY_LENGTH(reserved), name) < ARRAY_LENGTH(reserved) ||
+           bytes_start_with(name, BYTES("egdl"));
 }
 
 // Reads one code point beyond ASCII at *position; 0 when the bytes are not well-formed UTF-8.

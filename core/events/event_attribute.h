@@ -27,7 +27,6 @@
 
 // EVENT_ATTRIBUTE_COUNT when it is not one of the standard ones.
 enum event_attribute event_attribute_of(struct bytes name);
-const char *event_attribute_name(enum event_attribute attribute);
 bool event_name_is_valid(struct bytes name); // [a-z0-9]+
 bool event_name_is_reserved(struct bytes name);
 // The CloudEvents String: valid UTF-8 without control characters and noncharacters.

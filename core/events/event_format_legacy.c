@@ -74,36 +74,53 @@ static bool write_noted_extension(void *context, const struct json_member *membe
     return true;
 }
 
-struct name_search {
-    struct bytes name;
-    bool found;
+// The names in the noted extensions, collected once: looking through the notes for each attribute
+// would let a large event cost seconds.
+struct noted_names {
+    struct bytes names[EVENT_ATTRIBUTES_MAX];
+    size_t count;
+    struct buffer decoded; // names that had escapes; roomy enough never to move
 };
 
-static bool find_noted(void *context, const struct json_member *member) {
-    struct name_search *search = context;
-    struct bytes noted = bytes_slice(member->name_json, 1, member->name_json.size - 2);
-    search->found = bytes_equal_ignoring_case(noted, search->name);
-    return !search->found;
+static bool collect_name(void *context, const struct json_member *member) {
+    struct noted_names *noted = context;
+    size_t start = noted->decoded.size;
+    if (bytes_find(member->name_json, '\\') < member->name_json.size &&
+        json_string_decode(member->name_json, &noted->decoded) == STATUS_OK) {
+        noted->names[noted->count++] =
+            bytes_slice(buffer_bytes(&noted->decoded), start, noted->decoded.size);
+        return noted->count < EVENT_ATTRIBUTES_MAX;
+    }
+    noted->names[noted->count++] = bytes_slice(member->name_json, 1, member->name_json.size - 2);
+    return noted->count < EVENT_ATTRIBUTES_MAX;
 }
 
-static bool is_noted(const struct event_legacy_notes *notes, struct bytes name) {
-    struct name_search search = {.name = name};
-    return notes->extensions.size > 0 &&
-           json_each_member(notes->extensions, find_noted, &search, NULL) == STATUS_OK &&
-           search.found;
+static bool is_noted(const struct noted_names *noted, struct bytes name) {
+    for (size_t i = 0; i < noted->count; i++) {
+        if (bytes_equal_ignoring_case(noted->names[i], name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
-static void write_attributes(struct legacy_writing *legacy,
-                             const struct event_legacy_notes *notes) {
+static void collect_names(struct noted_names *noted, struct bytes extensions) {
+    buffer_reserve(&noted->decoded, extensions.size);
+    if (json_each_member(extensions, collect_name, noted, NULL) != STATUS_OK) {
+        noted->count = 0;
+    }
+}
+
+static void write_attributes(struct legacy_writing *legacy, const struct noted_names *noted) {
     const struct event *event = legacy->event;
-    if (event->subject.size > 0 && !is_noted(notes, BYTES("subject"))) {
+    if (event->subject.size > 0 && !is_noted(noted, BYTES("subject"))) {
         event_writer_member(legacy->buffer, legacy->start, "subject", event->subject);
     }
     for (size_t i = 0; i < event->extension_count; i++) {
         const struct event_extension *extension = &event->extensions[i];
         if (!event_name_is_reserved(extension->name) &&
             !bytes_equal(extension->name, BYTES("eventtypeversion")) &&
-            !is_noted(notes, extension->name)) {
+            !is_noted(noted, extension->name)) {
             event_writer_extension(legacy->buffer, legacy->start, extension);
         }
     }
@@ -118,11 +135,17 @@ static void write_extensions(struct legacy_writing *legacy,
     size_t before = buffer->size;
     event_writer_name(buffer, legacy->start, "extensions");
     struct legacy_writing inner = {.event = legacy->event, .buffer = buffer, .start = buffer->size};
-    if (notes->extensions.size > 0 &&
-        json_each_member(notes->extensions, write_noted_extension, &inner, NULL) != STATUS_OK) {
-        buffer->size = inner.start;
+    struct noted_names noted;
+    noted.count = 0;
+    noted.decoded = (struct buffer){0};
+    if (notes->extensions.size > 0) {
+        collect_names(&noted, notes->extensions);
+        if (json_each_member(notes->extensions, write_noted_extension, &inner, NULL)) {
+            buffer->size = inner.start;
+        }
     }
-    write_attributes(&inner, notes);
+    write_attributes(&inner, &noted);
+    buffer_clear(&noted.decoded);
     if (buffer->size > inner.start) {
         buffer_append_byte(buffer, '}');
     } else if (notes->extensions.size > 0) {

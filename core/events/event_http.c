@@ -189,6 +189,9 @@ static bool batch_visit(void *context, size_t index, struct bytes value) {
 static enum status decode_batch(const struct event_http_request *request,
                                 const struct event_http_options *options, struct event_list *list,
                                 struct error *error) {
+    if (request->body.size == 0) {
+        return error_set(error, STATUS_INVALID, "empty, a JSON array of events expected");
+    }
     struct batch batch = {.options = options, .error = error};
     enum status status = json_each_element(request->body, batch_visit, &batch, error);
     if (batch.status) {

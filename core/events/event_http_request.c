@@ -92,6 +92,17 @@ static void append_joined(const struct pair *pairs, size_t start, size_t end, st
     json_append_string(buffer_bytes(joined), buffer);
 }
 
+// A name that is the same text in every JSON.
+static bool is_plain(struct bytes name) {
+    for (size_t i = 0; i < name.size; i++) {
+        char c = name.data[i];
+        if (c < ' ' || c > '~' || c == '"' || c == '\\') {
+            return false;
+        }
+    }
+    return true;
+}
+
 // Headers that came more than once are also kept one by one, for the classic format.
 static void append_headers(const struct event_http_request *request, struct event_builder *builder,
                            struct buffer *buffer) {
@@ -109,6 +120,9 @@ static void append_headers(const struct event_http_request *request, struct even
             continue;
         }
         append_joined(pairs, i, end, &builder->scratch, buffer);
+        if (!is_plain(pairs[i].name)) {
+            continue;
+        }
         buffer_append_byte(&separate, separate.size == 0 ? '{' : ',');
         json_append_string(pairs[i].name, &separate);
         buffer_append_byte(&separate, ':');

@@ -86,6 +86,9 @@ static bool walk_member(void *context, const struct json_member *member) {
 
 enum status event_json_each_member(struct bytes text, struct event_builder *builder,
                                    event_json_member_fn visit, void *context, struct error *error) {
+    if (text.size == 0) {
+        return error_set(error, STATUS_INVALID, "empty, a JSON object expected");
+    }
     // The names seen are left as they are on the stack: only the first count are ever read.
     struct member_walk walk;
     walk.builder = builder;

@@ -1,6 +1,9 @@
 #include "core/events/event_writer.h"
 
+#include <stdlib.h>
+
 #include "core/base/json.h"
+#include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/events/event_attribute.h"
 
@@ -35,12 +38,21 @@ void event_writer_base64(struct buffer *buffer, struct bytes data) {
     buffer_append_byte(buffer, '"');
 }
 
+// Headers that came more than once, with their values in an array: the members of egheaders.
+struct separate_headers {
+    struct json_member *items;
+    size_t count;
+    size_t capacity;
+    size_t next;
+};
+
 struct data_walk {
+    const struct event *event;
     struct buffer *buffer;
     size_t start;
     const struct event_params *params;
     bool separate_headers;
-    struct bytes separate; // egheaders, or empty
+    struct separate_headers separate;
     bool has_params;
 };
 
@@ -55,32 +67,27 @@ static void append_params(struct buffer *buffer, const struct event_params *para
     buffer_append_byte(buffer, '}');
 }
 
-struct header_search {
-    struct bytes name_json;
-    struct bytes values;
-};
-
-static bool find_header(void *context, const struct json_member *member) {
-    struct header_search *search = context;
-    if (bytes_equal(member->name_json, search->name_json)) {
-        search->values = member->value;
-        return false;
+static bool collect_separate(void *context, const struct json_member *member) {
+    struct separate_headers *separate = context;
+    if (separate->count == separate->capacity) {
+        separate->capacity = separate->capacity > 0 ? separate->capacity * 2 : 16;
+        separate->items =
+            memory_resize(separate->items, separate->capacity, sizeof *separate->items);
     }
+    separate->items[separate->count++] = *member;
     return true;
 }
 
 static bool append_header(void *context, const struct json_member *member) {
     struct data_walk *walk = context;
-    struct header_search search = {.name_json = member->name_json};
-    if (walk->separate.size > 0 &&
-        json_each_member(walk->separate, find_header, &search, NULL) != STATUS_OK) {
-        search.values = BYTES("");
-    }
+    struct separate_headers *separate = &walk->separate;
     buffer_append_byte(walk->buffer, walk->buffer->size == walk->start ? '{' : ',');
     buffer_append(walk->buffer, member->name_json);
     buffer_append_byte(walk->buffer, ':');
-    if (search.values.size > 0 && search.values.data[0] == '[') {
-        buffer_append(walk->buffer, search.values);
+    // Both are in the same order, so one look is enough.
+    if (separate->next < separate->count &&
+        bytes_equal(separate->items[separate->next].name_json, member->name_json)) {
+        buffer_append(walk->buffer, separate->items[separate->next++].value);
     } else {
         buffer_append_byte(walk->buffer, '[');
         buffer_append(walk->buffer, member->value);
@@ -90,14 +97,18 @@ static bool append_header(void *context, const struct json_member *member) {
 }
 
 static void append_separate_headers(const struct data_walk *walk, struct bytes headers) {
-    struct data_walk inner = {
-        .buffer = walk->buffer, .start = walk->buffer->size, .separate = walk->separate};
+    struct data_walk inner = {.buffer = walk->buffer, .start = walk->buffer->size};
+    const struct event_extension *extension = event_extension(walk->event, EVENT_NAME_HEADERS);
+    if (extension && json_each_member(extension->value, collect_separate, &inner.separate, NULL)) {
+        inner.separate.count = 0;
+    }
     if (json_each_member(headers, append_header, &inner, NULL) != STATUS_OK) {
         walk->buffer->size = inner.start;
         buffer_append(walk->buffer, headers);
-        return;
+    } else {
+        buffer_append_text(walk->buffer, walk->buffer->size == inner.start ? "{}" : "}");
     }
-    buffer_append_text(walk->buffer, walk->buffer->size == inner.start ? "{}" : "}");
+    free(inner.separate.items);
 }
 
 static bool append_data_member(void *context, const struct json_member *member) {
@@ -120,13 +131,12 @@ static bool append_data_member(void *context, const struct json_member *member) 
 void event_writer_json_data(struct buffer *buffer, const struct event_writing *writing,
                             bool separate_headers) {
     const struct event *event = writing->event;
-    const struct event_extension *separate = event_extension(event, EVENT_NAME_HEADERS);
     struct data_walk walk = {
+        .event = event,
         .buffer = buffer,
         .start = buffer->size,
         .params = writing->params && writing->params->count > 0 ? writing->params : NULL,
         .separate_headers = separate_headers,
-        .separate = separate ? separate->value : BYTES(""),
     };
     bool is_request = bytes_equal(event->type, BYTES(EVENT_TYPE_HTTP_REQUEST));
     if (!is_request || !(walk.params || separate_headers) ||

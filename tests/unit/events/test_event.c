@@ -1,3 +1,5 @@
+#include <pthread.h>
+
 #include "tests/unit/events/events_test.h"
 
 static struct event_builder *new_builder(void) {
@@ -118,6 +120,28 @@ static void an_event_lives_until_its_last_reference_goes(void **state) {
     assert_bytes(again->id, "1");
     event_unref(again);
     event_unref(NULL);
+}
+
+static void *take_and_give_back(void *event) {
+    for (int i = 0; i < 10000; i++) {
+        event_unref(event_ref(event));
+    }
+    event_unref(event);
+    return NULL;
+}
+
+static void references_may_be_taken_on_any_thread(void **state) {
+    (void)state;
+    const struct event *event = finish(new_builder());
+    pthread_t threads[2];
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give_back, event_ref(event)),
+                         0);
+    }
+    event_unref(event);
+    for (size_t i = 0; i < 2; i++) {
+        pthread_join(threads[i], NULL);
+    }
 }
 
 static void many_extensions_are_kept_in_order(void **state) {
@@ -273,6 +297,7 @@ int main(void) {
         cmocka_unit_test(an_attribute_set_twice_keeps_the_last_value),
         cmocka_unit_test(a_builder_of_an_event_makes_a_changed_copy),
         cmocka_unit_test(an_event_lives_until_its_last_reference_goes),
+        cmocka_unit_test(references_may_be_taken_on_any_thread),
         cmocka_unit_test(many_extensions_are_kept_in_order),
         cmocka_unit_test(required_attributes_must_be_there),
         cmocka_unit_test(attribute_names_have_lower_case_letters_and_digits_only),

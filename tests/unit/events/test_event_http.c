@@ -90,6 +90,7 @@ static void a_malformed_event_refuses_the_batch_and_is_named(void **state) {
     test_refused(BATCH "[" ELEMENT("a") "," ELEMENT("b") ",7]", 400, "index 2");
     test_refused(BATCH "[" ELEMENT("a") ",", 400, "");
     test_refused(BATCH ELEMENT("a"), 400, "");
+    test_refused(BATCH, 400, "empty");
     test_refused(BATCH "[{\"cloudEventsVersion\":\"0.1\",\"eventType\":\"t\",\"eventID\":\"1\","
                        "\"source\":\"/s\"}]",
                  400, "index 0");
