@@ -9,7 +9,7 @@
 enum status json_parse(struct bytes text, struct json_t **ret_value, struct error *error) {
     json_error_t reason;
     if (text.size == 0) {
-        return error_set(error, STATUS_INVALID, "empty, JSON expected");
+        return error_set(error, STATUS_INVALID, "line 1, column 1: empty, JSON expected");
     }
     // ALLOW_NUL: an escaped U+0000 is legal in JSON; a raw NUL byte is refused all the same.
     json_t *value = json_loadb(text.data, text.size,
@@ -78,13 +78,9 @@ static void append_escaping(struct bytes text, struct buffer *ret_buffer) {
 // Each byte that does not belong to a valid sequence becomes U+FFFD.
 static void append_repairing(struct bytes text, struct buffer *ret_buffer) {
     while (text.size > 0) {
-        size_t valid = 0;
-        for (size_t size = 1; size <= 4 && size <= text.size && valid == 0; size++) {
-            valid = utf8_is_valid(bytes_slice(text, 0, size)) ? size : 0;
-        }
-        append_escaping(valid > 0 ? bytes_slice(text, 0, valid) : BYTES("\xef\xbf\xbd"),
-                        ret_buffer);
-        text = bytes_slice(text, valid > 0 ? valid : 1, SIZE_MAX);
+        size_t size = utf8_sequence(text);
+        append_escaping(size > 0 ? bytes_slice(text, 0, size) : BYTES("\xef\xbf\xbd"), ret_buffer);
+        text = bytes_slice(text, size > 0 ? size : 1, SIZE_MAX);
     }
 }
 

@@ -12,9 +12,9 @@
 
 struct json_t;
 
-// Whole text, duplicate members refused, any top-level value. Invalid UTF-8, an embedded NUL and
-// nesting beyond jansson's limit are STATUS_INVALID with line and column in the text. The caller
-// owns the value.
+// Whole text, duplicate members refused, any top-level value. Invalid UTF-8, a NUL byte and nesting
+// beyond jansson's limit (2,048) are STATUS_INVALID with line and column in the text. Strings may
+// hold an escaped U+0000, names may not: read strings with their length. The caller owns the value.
 enum status must_check json_parse(struct bytes text, struct json_t **ret_value,
                                   struct error *error);
 // Compact, insertion order; the caller owns the text.
@@ -24,12 +24,13 @@ void json_append(const struct json_t *value, struct buffer *ret_buffer);
 void json_append_string(struct bytes text, struct buffer *ret_buffer);
 
 // True when the text is one well-formed JSON value (RFC 8259, nothing before or after but blanks).
-// Bounded depth; no allocation.
+// Nested 512 deep at the most; no allocation, no recursion.
 bool json_is_valid(struct bytes text);
 
 // Walks the members of the object that text is, without building it. member->name_json is the
-// literal with quotes as it came; value is the value's text as it came. STATUS_INVALID when text is
-// not an object or not well-formed. Stops early when visit returns false.
+// literal with quotes as it came; value is the value's text as it came. The whole text is checked
+// before the first visit: STATUS_INVALID when it is not an object or not well-formed, with line and
+// column. Names may come twice. Stops early when visit returns false.
 struct json_member {
     struct bytes name_json;
     struct bytes value;

@@ -27,6 +27,8 @@ void percent_decode(struct bytes text, bool plus_is_space, struct buffer *ret_bu
 
 // No overlong forms, surrogates or values beyond U+10FFFF.
 bool utf8_is_valid(struct bytes bytes);
+// The size of the first character, 1 to 4; 0 when there is none or it is not valid.
+size_t utf8_sequence(struct bytes bytes);
 
 // The 128-bit random kind (version 4), 36 characters and a NUL.
 #define UUID_TEXT_SIZE 37

@@ -10,9 +10,9 @@ static bool continues(unsigned char byte) {
     return (byte & 0xc0) == 0x80;
 }
 
-// The size of the sequence that starts here, or 0 when it is none. The second byte's range keeps
-// out overlong forms (E0, F0), surrogates (ED) and what is beyond U+10FFFF (F4).
-static size_t sequence_size(const unsigned char *bytes, size_t left) {
+// A sequence of more than one byte, or 0. The second byte's range keeps out overlong forms (E0,
+// F0), surrogates (ED) and what is beyond U+10FFFF (F4).
+static inline size_t sequence_size(const unsigned char *bytes, size_t left) {
     unsigned char lead = bytes[0];
     if (lead < 0xc2 || lead > 0xf4 || left < 2 || !continues(bytes[1])) {
         return 0;
@@ -45,6 +45,14 @@ static size_t ascii_run(const unsigned char *bytes, size_t left) {
         run++;
     }
     return run;
+}
+
+size_t utf8_sequence(struct bytes bytes) {
+    if (bytes.size == 0) {
+        return 0;
+    }
+    const unsigned char *start = (const unsigned char *)bytes.data;
+    return *start < 0x80 ? 1 : sequence_size(start, bytes.size);
 }
 
 bool utf8_is_valid(struct bytes bytes) {
