@@ -6,12 +6,31 @@
 
 #include "core/base/text.h"
 
-enum status json_parse(struct bytes text, struct json_t **ret_value, struct error *error) {
-    json_error_t reason;
+// jansson loses a NUL byte after a number and reads on, so NUL bytes do not come to it.
+static enum status check_bytes(struct bytes text, struct error *error) {
+    size_t nul = bytes_find(text, '\0');
     if (text.size == 0) {
         return error_set(error, STATUS_INVALID, "line 1, column 1: empty, JSON expected");
     }
-    // ALLOW_NUL: an escaped U+0000 is legal in JSON; a raw NUL byte is refused all the same.
+    if (nul == text.size) {
+        return STATUS_OK;
+    }
+    size_t line = 1;
+    size_t column = 1;
+    for (size_t i = 0; i < nul; i++) {
+        column = text.data[i] == '\n' ? 1 : column + 1;
+        line += text.data[i] == '\n';
+    }
+    return error_set(error, STATUS_INVALID, "line %zu, column %zu: a NUL byte", line, column);
+}
+
+enum status json_parse(struct bytes text, struct json_t **ret_value, struct error *error) {
+    json_error_t reason;
+    enum status status = check_bytes(text, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    // ALLOW_NUL: an escaped U+0000 is legal in a string.
     json_t *value = json_loadb(text.data, text.size,
                                JSON_REJECT_DUPLICATES | JSON_DECODE_ANY | JSON_ALLOW_NUL, &reason);
     if (!value) {

@@ -59,7 +59,9 @@ static void a_parse_error_names_line_and_column(void **state) {
     assert_parse_fails(BYTES("{\"a\":1,\"a\":2}"), "line 1, column 10: duplicate");
     assert_parse_fails(BYTES("1 2"), "line 1, column 3: ");
     assert_parse_fails(BYTES("\"\xff\""), "line 1, column ");
-    assert_parse_fails(BYTES("\"a\0b\""), "line 1, column ");
+    assert_parse_fails(BYTES("\"a\0b\""), "line 1, column 3: a NUL byte");
+    assert_parse_fails(BYTES("[\n12\0]"), "line 2, column 3: a NUL byte");
+    assert_parse_fails(BYTES("12\0"), "line 1, column 3: a NUL byte");
     assert_parse_fails(BYTES("{\"a\\u0000b\":1}"), "line 1, column ");
 }
 
