@@ -34,6 +34,8 @@ enum status must_check invoker_create(struct event_loop *loop,
 // Cancels what runs.
 void invoker_destroy(struct invoker *invoker);
 struct event_loop *invoker_loop(struct invoker *invoker);
+// What providers open sealed fields with; NULL when there is no key.
+const struct secrets *invoker_secrets(const struct invoker *invoker);
 size_t invoker_calls_inside(const struct invoker *invoker);
 
 enum invocation_outcome {

@@ -31,7 +31,8 @@ struct provider_field {
 };
 
 struct provider {
-    const char *type; // "http"
+    const char *type;         // "http"
+    const char *missing_text; // what clients are told when a required field is missing or no URL
     const struct provider_field *fields;
     size_t field_count;
     // What the fields cannot say (may be NULL). Called with secrets in clear, before they are
@@ -42,6 +43,9 @@ struct provider {
     enum status (*prepare)(struct invoker *invoker, const struct function *function,
                            void **ret_prepared, struct error *error);
     void (*forget)(void *prepared);
+    // For a provider that only chooses among other functions (weighted): the id of the one to call
+    // this time, in the same space; it has no call then. NULL for all others.
+    struct bytes (*choose)(const void *prepared);
     // Starts one call; ends in exactly one provider_call_finish, later, on the invoker's loop.
     void (*call)(struct provider_call *call, const void *prepared);
     // The call is no longer wanted; provider_call_finish still follows.

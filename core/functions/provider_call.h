@@ -1,0 +1,40 @@
+// One call of one function, between the invoker and the function's provider. Belongs to the
+// invoker's loop.
+#ifndef EVENT_GATEWAY_FUNCTIONS_PROVIDER_CALL_H
+#define EVENT_GATEWAY_FUNCTIONS_PROVIDER_CALL_H
+
+#include <stdint.h>
+
+#include "core/base/http_client.h"
+#include "core/events/event_format.h"
+#include "core/functions/invoker.h"
+
+struct provider_call {
+    // What to send; valid until provider_call_finish.
+    const struct event_message *message; // body, and headers with Content-Type first
+    const struct http_header *headers;   // the caller's: Event-Gateway-Attempt, traceparent, ...
+    size_t header_count;
+    const struct event *event; // NULL: a plain payload
+    int64_t timeout_ms;
+
+    struct http_client *client;
+    size_t answer_max_bytes;
+    struct http_call *http_call; // the running one, for cancel
+};
+
+// Ends the call. result is borrowed for this call.
+void provider_call_finish(struct provider_call *call, const struct invocation_result *result);
+
+// Sends an HTTP request, and turns its answer into a result by the rules that all HTTP functions
+// share (2xx succeeded, 429 and 503 throttled, Retry-After), which read may then change. For
+// providers.
+typedef void (*provider_read_answer_fn)(const struct http_answer *answer,
+                                        struct invocation_result *result);
+void provider_call_send(struct provider_call *call, const struct http_call_options *options,
+                        provider_read_answer_fn read);
+
+// Milliseconds to wait: seconds, or an HTTP date against now_us; -1 when it is neither. At most a
+// day.
+int64_t retry_after_parse(struct bytes value, int64_t now_us);
+
+#endif

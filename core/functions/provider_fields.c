@@ -1,0 +1,64 @@
+#include "core/functions/provider_fields.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/registry/secrets.h"
+
+const json_t *provider_field_find(const json_t *provider, const char *name) {
+    const char *dot = strchr(name, '.');
+    if (!dot) {
+        return json_object_get(provider, name);
+    }
+    char *outer = bytes_to_text((struct bytes){name, (size_t)(dot - name)});
+    const json_t *value = json_object_get(json_object_get(provider, outer), dot + 1);
+    free(outer);
+    return value;
+}
+
+static enum status open_sealed(struct invoker *invoker, const struct function *function,
+                               const char *name, struct bytes sealed, char **ret_text,
+                               struct error *error) {
+    struct buffer owner = {0};
+    struct buffer plain = {0};
+    if (!invoker_secrets(invoker)) {
+        return error_set(error, STATUS_INVALID,
+                         "provider.%s: is sealed, and this node has no --secrets-key-file", name);
+    }
+    buffer_append(&owner, function->space);
+    buffer_append_byte(&owner, '/');
+    buffer_append(&owner, function->id);
+    buffer_append_format(&owner, "/%s", name);
+    enum status status =
+        secrets_open(invoker_secrets(invoker), sealed, buffer_bytes(&owner), &plain, error);
+    buffer_clear(&owner);
+    if (status != STATUS_OK) {
+        error_prefix(error, "provider.%s", name);
+        buffer_clear(&plain);
+        return status;
+    }
+    *ret_text = buffer_take(&plain);
+    return STATUS_OK;
+}
+
+enum status provider_field_text(struct invoker *invoker, const struct function *function,
+                                const char *name, char **ret_text, struct error *error) {
+    const json_t *value = provider_field_find(function->provider, name);
+    struct bytes text = {json_string_value(value), json_string_length(value)};
+    if (!json_is_string(value)) {
+        *ret_text = NULL;
+        return STATUS_OK;
+    }
+    if (secret_is_sealed(text)) {
+        return open_sealed(invoker, function, name, text, ret_text, error);
+    }
+    *ret_text = bytes_to_text(text);
+    return STATUS_OK;
+}
+
+int64_t provider_field_number(const struct function *function, const char *name,
+                              int64_t otherwise) {
+    const json_t *value = provider_field_find(function->provider, name);
+    return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}

@@ -1,0 +1,20 @@
+// Reads fields of a function's provider, opening what is sealed. For providers.
+#ifndef EVENT_GATEWAY_FUNCTIONS_PROVIDER_FIELDS_H
+#define EVENT_GATEWAY_FUNCTIONS_PROVIDER_FIELDS_H
+
+#include "core/base/status.h"
+#include "core/functions/invoker.h"
+
+struct json_t;
+
+// A text in clear, or NULL when it is absent; the caller owns it. name: "signing.secret" is a
+// member of an object. A sealed text that cannot be opened is STATUS_INVALID and says which field.
+enum status must_check provider_field_text(struct invoker *invoker, const struct function *function,
+                                           const char *name, char **ret_text, struct error *error);
+// A whole number, or otherwise when it is absent.
+int64_t provider_field_number(const struct function *function, const char *name, int64_t otherwise);
+
+// The value of a field by its dotted name, or NULL.
+const struct json_t *provider_field_find(const struct json_t *provider, const char *name);
+
+#endif
