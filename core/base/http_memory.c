@@ -6,7 +6,9 @@
 #include <sys/mman.h>
 
 enum {
-    ALIGNMENT = 16
+    ALIGNMENT = 16,
+    // What a connection may keep resident from one request to the next after a large head.
+    RESIDENT_MAX = 16 * 1024,
 };
 
 // [0, front) are blocks from the start, [back, size) blocks from the end.
@@ -100,8 +102,13 @@ void *MHD_pool_reallocate(struct MemoryPool *pool, void *old, size_t old_size, s
 }
 
 void *MHD_pool_reset(struct MemoryPool *pool, void *keep, size_t copy_bytes, size_t new_size) {
-    if (keep && copy_bytes > 0) {
+    // What is kept lies behind the head, so this is how far the head has gone.
+    size_t head_size = keep ? (size_t)((char *)keep - pool->memory) : 0;
+    if (copy_bytes > 0) {
         memmove(pool->memory, keep, copy_bytes);
+    }
+    if (head_size > RESIDENT_MAX && copy_bytes <= RESIDENT_MAX) {
+        madvise(pool->memory + RESIDENT_MAX, pool->size - RESIDENT_MAX, MADV_DONTNEED);
     }
     pool->front = round_up(new_size);
     pool->back = pool->size;

@@ -21,8 +21,9 @@
 
 enum {
     HEADER_DEFAULT_BYTES = 96 * 1024,
-    // Beside the head, a connection's memory holds the list of headers and the answer's head.
-    POOL_EXTRA_BYTES = 160 * 1024,
+    // Beside the head, a connection's memory holds the list of headers and the answer's head. Half
+    // of it all is the buffer that bodies are read into.
+    POOL_EXTRA_BYTES = 96 * 1024,
     REQUEST_TIMEOUT_MS = 30 * 1000,
     SWEEP_MAX_MS = 5000,
     FLUSH_MS = 1000, // for answers that the sockets have not taken when a server is destroyed

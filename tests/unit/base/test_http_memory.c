@@ -91,6 +91,24 @@ static void reset_keeps_what_it_is_told_to(void **state) {
     assert_int_equal(MHD_pool_get_free(pool), 1024);
 }
 
+static void reset_after_a_large_head_keeps_what_it_is_told_to(void **state) {
+    (void)state;
+    enum {
+        SIZE = 256 * 1024,
+        HEAD = 100 * 1024
+    };
+    struct MemoryPool *pool = MHD_pool_create(SIZE);
+    char *start = MHD_pool_allocate(pool, SIZE, false);
+    memset(start, 'h', SIZE);
+    char *kept = MHD_pool_reset(pool, start + HEAD, 1000, SIZE / 2);
+    assert_ptr_equal(kept, start);
+    assert_int_equal(kept[999], 'h');
+    assert_int_equal(kept[SIZE / 2 - 1], 0); // given back to the system
+    kept = MHD_pool_reset(pool, start, 0, SIZE / 2);
+    assert_int_equal(kept[999], 'h');
+    MHD_pool_destroy(pool);
+}
+
 static void a_pool_that_cannot_be_had_is_null(void **state) {
     (void)state;
     assert_null(MHD_pool_create(SIZE_MAX / 2));
@@ -107,6 +125,7 @@ int main(void) {
         TEST(an_earlier_block_moves_when_it_grows),
         TEST(a_failed_allocation_tells_how_much_is_missing),
         TEST(reset_keeps_what_it_is_told_to),
+        cmocka_unit_test(reset_after_a_large_head_keeps_what_it_is_told_to),
         cmocka_unit_test(a_pool_that_cannot_be_had_is_null),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
