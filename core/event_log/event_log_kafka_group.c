@@ -12,6 +12,7 @@
 // The last commit before a partition goes is given up after this long: its events are then
 // delivered again.
 #define FINAL_COMMIT_US 5000000
+#define COMMIT_HELD_US 10000000
 
 static void log_failure(const struct kafka_reader *reader, const char *what, const char *text) {
     log_line(LOG_WARNING, "kafka consumer group", LOG_TEXT("group", reader->options.group),
@@ -43,6 +44,7 @@ void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
         }
         return;
     }
+    reader->commit_held_until_us = 0;
     struct kafka_rebalance *rebalance = memory_allocate(sizeof *rebalance);
     rebalance->is_assignment = is_assignment;
     rebalance->partitions = rd_kafka_topic_partition_list_copy(partitions);
@@ -51,13 +53,23 @@ void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
         end = &(*end)->next;
     }
     *end = rebalance;
+    // Ends the poll, so that the answer does not wait for the next record.
+    rd_kafka_yield(consumer);
 }
 
 void kafka_group_committed(rd_kafka_t *consumer, rd_kafka_resp_err_t failure,
                            rd_kafka_topic_partition_list_t *offsets, void *context) {
-    (void)consumer;
     struct kafka_reader *reader = context;
     reader->is_commit_inside = false;
+    if (reader->rebalances) {
+        rd_kafka_yield(consumer); // a hand-over waits for it
+    }
+    if (failure == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS) {
+        // The group is between two generations. A commit that comes with the old one after all
+        // costs this member its whole assignment, so commits wait for the rebalance.
+        reader->commit_held_until_us = clock_monotonic_us() + COMMIT_HELD_US;
+        return;
+    }
     if (failure && failure != RD_KAFKA_RESP_ERR__NO_OFFSET) {
         // Tried again with the next one. When this member was expelled, librdkafka says so by a
         // lost assignment.
@@ -106,6 +118,9 @@ static bool commit_moved(struct kafka_reader *reader, bool is_due) {
 }
 
 static int64_t commit_in_time(struct kafka_reader *reader, int64_t now_us) {
+    if (now_us < reader->commit_held_until_us) {
+        return reader->commit_held_until_us;
+    }
     bool is_due = reader->commit_due_us > 0 && now_us >= reader->commit_due_us;
     bool has_moved = commit_moved(reader, is_due);
     if (!has_moved) {
@@ -167,7 +182,7 @@ static int64_t start_partition(struct kafka_reader *reader, int32_t number,
     *partition = (struct kafka_partition){
         .state = KAFKA_PARTITION_OURS,
         .position = start,
-        .committed = place->committed,
+        .committed = start,
         .next_offset = start,
         .end_offset = place->end,
     };

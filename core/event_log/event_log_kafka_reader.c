@@ -208,6 +208,14 @@ static void turn(struct kafka_reader *reader) {
     poll_messages(reader, is_waiting ? (int)(wait_us / 1000 + 1) : 0);
 }
 
+// A queue that is polled for events gives rebalances as events, not to the callback.
+static void take_event(struct kafka_reader *reader, rd_kafka_event_t *event) {
+    if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE) {
+        kafka_group_rebalanced(reader->consumer, rd_kafka_event_error(event),
+                               rd_kafka_event_topic_partition_list(event), reader);
+    }
+}
+
 // Bounded, unlike rd_kafka_consumer_close.
 static void leave_group(struct kafka_reader *reader) {
     reader->is_leaving = true;
@@ -220,9 +228,12 @@ static void leave_group(struct kafka_reader *reader) {
     while (!rd_kafka_consumer_closed(reader->consumer) && clock_monotonic_us() < until_us) {
         rd_kafka_event_t *event = rd_kafka_queue_poll(reader->queue, 20);
         if (event) {
+            take_event(reader, event);
             rd_kafka_event_destroy(event);
         }
     }
+    // librdkafka would wait for this answer for ever when it is destroyed.
+    rd_kafka_assign(reader->consumer, NULL);
 }
 
 static void *run(void *argument) {

@@ -72,7 +72,8 @@ struct kafka_reader {
     struct kafka_rebalance *rebalances;
     bool is_commit_inside;
     int64_t commit_due_us;
-    bool is_leaving; // no partition is kept any more; librdkafka may take them all
+    int64_t commit_held_until_us; // the group is rebalancing
+    bool is_leaving;              // no partition is kept any more; librdkafka may take them all
     rd_kafka_message_t *messages[KAFKA_BATCH_MAX];
     size_t next_message[KAFKA_BATCH_MAX]; // of the same partition, plus 1
     struct record_slice slice;
