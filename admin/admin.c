@@ -1,0 +1,89 @@
+#include "admin/admin.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "admin/admin_private.h"
+#include "admin/config_metrics.h"
+#include "core/base/memory.h"
+
+// Takes the same time wherever the two differ; that their lengths differ may be seen.
+static bool equal_in_constant_time(struct bytes a, struct bytes b) {
+    unsigned char difference = a.size == b.size ? 0 : 1;
+    for (size_t i = 0; i < a.size && i < b.size; i++) {
+        difference |= (unsigned char)a.data[i] ^ (unsigned char)b.data[i];
+    }
+    return difference == 0;
+}
+
+static bool is_authorized(const struct admin *admin, const struct http_request *request) {
+    struct bytes value;
+    if (!admin->options.token) {
+        return true;
+    }
+    if (!http_request_header(request, "Authorization", &value)) {
+        return false;
+    }
+    value = bytes_trim(value);
+    if (!bytes_start_with_ignoring_case(value, BYTES("bearer "))) {
+        return false;
+    }
+    struct bytes token = bytes_trim(bytes_slice(value, strlen("bearer "), value.size));
+    return equal_in_constant_time(token, bytes_of_text(admin->options.token));
+}
+
+// Which generation's shape an error has that is found before the path is taken apart.
+static enum config_dialect dialect_of(const struct http_request *request) {
+    struct bytes path = http_request_path(request);
+    bool is_classic = bytes_start_with(path, BYTES("/v1/functions")) ||
+                      bytes_start_with(path, BYTES("/v1/subscriptions"));
+    return is_classic ? CONFIG_CLASSIC : CONFIG_SPACES;
+}
+
+void admin_handle(void *context, struct http_request *request) {
+    struct admin *admin = context;
+    if (status_api_handle_open(admin, request)) {
+        return;
+    }
+    enum config_dialect dialect = dialect_of(request);
+    if (!is_authorized(admin, request)) {
+        admin_answer_error(request, dialect, 401, 0,
+                           BYTES("this needs the admin token: Authorization: bearer TOKEN"));
+        return;
+    }
+    if (status_api_handle(admin, request)) {
+        return;
+    }
+    if (admin->options.is_status_only) {
+        admin_answer_error(request, dialect, 404, 0,
+                           BYTES("this node serves only status, health and metrics; the "
+                                 "Configuration API is on nodes with the admin role"));
+        return;
+    }
+    if (!config_api_handle(admin, request) && !classic_api_handle(admin, request)) {
+        admin_answer_no_such_path(request, dialect);
+    }
+}
+
+enum status admin_create(const struct admin_options *options, struct admin **ret_admin,
+                         struct error *error) {
+    (void)error;
+    struct admin *admin = memory_allocate(sizeof *admin);
+    admin->options = *options;
+    admin->options.token = memory_copy_text(options->token);
+    admin->gauges = config_gauges_create(options->registry);
+    *ret_admin = admin;
+    return STATUS_OK;
+}
+
+void admin_destroy(struct admin *admin) {
+    if (!admin) {
+        return;
+    }
+    config_gauges_destroy(admin->gauges);
+    if (admin->options.token) {
+        explicit_bzero((char *)admin->options.token, strlen(admin->options.token));
+        free((char *)admin->options.token);
+    }
+    free(admin);
+}

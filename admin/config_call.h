@@ -1,0 +1,52 @@
+// One request to the Configuration API, in either generation, from its path to its answer. Reads
+// are answered at once from the current snapshot. A change is planned on a snapshot, applied to the
+// registry on the condition that nobody was faster, and planned again when somebody was.
+#ifndef EVENT_GATEWAY_ADMIN_CONFIG_CALL_H
+#define EVENT_GATEWAY_ADMIN_CONFIG_CALL_H
+
+#include "admin/admin_private.h"
+#include "admin/config_plan.h"
+#include "core/base/bytes.h"
+#include "core/registry/registry.h"
+
+struct config_resource;
+struct json_t;
+
+enum config_operation {
+    CONFIG_LIST,
+    CONFIG_GET,
+    CONFIG_CREATE,
+    CONFIG_UPDATE,
+    CONFIG_DELETE,
+};
+
+struct config_call {
+    struct admin *admin;
+    struct http_request *request;
+    const struct config_resource *resource;
+    enum config_dialect dialect;
+    enum config_operation operation;
+    struct buffer space;
+    struct bytes raw_id; // as it stands in the URL; the request's
+    struct json_t *body; // create and update: a JSON object
+
+    // A change on its way.
+    struct config_plan plan;
+    unsigned tries;
+    struct registry_change change;
+};
+
+// What a path names, before its method is looked at.
+struct config_target {
+    const struct config_resource *resource;
+    enum config_dialect dialect;
+    struct bytes raw_space; // percent-encoded
+    struct bytes raw_id;    // empty: the collection
+    const char *collection_methods;
+    const char *item_methods;
+};
+// Answers the request, now or later. A method that target does not list gets 405.
+void config_call_run(struct admin *admin, struct http_request *request,
+                     const struct config_target *target);
+
+#endif

@@ -1,0 +1,368 @@
+// Subscriptions, in the shapes of both generations.
+
+#include <jansson.h>
+
+#include "admin/classic_shapes.h"
+#include "admin/config_fields.h"
+#include "admin/config_resource.h"
+#include "core/base/memory.h"
+#include "core/events/event_attribute.h"
+#include "core/subscriptions/path_pattern.h"
+
+// Members that the original does not have: a PUT without them leaves them alone.
+static const char *const own_members[] = {"filters", "transform", "start", "delivery", "paused"};
+
+static struct bytes text_of(const json_t *object, const char *name) {
+    return config_fields_bytes(json_object_get(object, name));
+}
+
+// Whether a stored subscription is shown with the members of the old shape, too.
+static bool has_old_shape(const json_t *document) {
+    return json_is_true(json_object_get(json_object_get(document, "classic"), "isShape"));
+}
+
+static const json_t *own_cors(const json_t *document) {
+    return json_object_get(json_object_get(document, "classic"), "cors");
+}
+
+static bool is_classic_body(const struct config_attempt *attempt) {
+    return attempt->call->dialect == CONFIG_CLASSIC || classic_subscription_is(attempt->call->body);
+}
+
+static enum status check_nested(const json_t *body, bool refuses_unknown, struct error *error) {
+    static const char *const delivery_known[] = {"ordering", "maxInFlight", "timeoutMs", "batch",
+                                                 "retry",    "deadLetter",  NULL};
+    static const char *const batch_known[] = {"maxEvents", "maxWaitMs", NULL};
+    static const char *const retry_known[] = {"maxAttempts", "initialMs",     "factor", "maxMs",
+                                              "maxAgeMs",    "finalStatuses", NULL};
+    json_t *delivery = json_object_get(body, "delivery");
+    const struct {
+        json_t *object;
+        const char *const *known;
+        const char *prefix;
+    } nested[] = {
+        {delivery, delivery_known, "delivery."},
+        {json_object_get(delivery, "batch"), batch_known, "delivery.batch."},
+        {json_object_get(delivery, "retry"), retry_known, "delivery.retry."},
+    };
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < ARRAY_LENGTH(nested); i++) {
+        status = config_fields_check(nested[i].object, nested[i].known, nested[i].prefix,
+                                     refuses_unknown, error);
+    }
+    return status;
+}
+
+static enum status check_members(const struct config_attempt *attempt, struct error *error) {
+    static const char *const known[] = {
+        "space",    "subscriptionId", "type",      "eventType", "path",     "functionId", "method",
+        "metadata", "filters",        "transform", "start",     "delivery", "paused",     NULL};
+    static const char *const known_with_old[] = {"space",   "subscriptionId", "type",   "eventType",
+                                                 "path",    "functionId",     "method", "metadata",
+                                                 "filters", "transform",      "start",  "delivery",
+                                                 "paused",  "event",          "cors",   NULL};
+    bool refuses_unknown = attempt->call->dialect == CONFIG_SPACES;
+    // What we show of a subscription with the old shape may be put back.
+    bool knows_old = is_classic_body(attempt) || has_old_shape(attempt->stored);
+    enum status status = config_fields_check(attempt->body, knows_old ? known_with_old : known, "",
+                                             refuses_unknown, error);
+    return status == STATUS_OK ? check_nested(attempt->body, refuses_unknown, error) : status;
+}
+
+struct given {
+    struct bytes type, event_type, function_id, path, method;
+};
+
+static enum status read_given(const json_t *body, struct given *given, struct error *error) {
+    const struct {
+        const char *name;
+        struct bytes *ret_text;
+    } members[] = {{"type", &given->type},
+                   {"eventType", &given->event_type},
+                   {"functionId", &given->function_id},
+                   {"path", &given->path},
+                   {"method", &given->method}};
+    enum status status = STATUS_OK;
+    for (size_t i = 0; status == STATUS_OK && i < ARRAY_LENGTH(members); i++) {
+        status = config_fields_text(body, members[i].name, members[i].ret_text, error);
+    }
+    return status;
+}
+
+// In the order of the original.
+static enum status check_given(struct bytes space, const struct given *given, struct bytes method,
+                               struct error *error) {
+    struct config_violations violations = {.object = "Subscription"};
+    config_check_space(&violations, space);
+    if (given->type.size == 0) {
+        config_violation(&violations, "Type", "required");
+    } else if (!bytes_equal_text(given->type, "async") && !bytes_equal_text(given->type, "sync")) {
+        config_violation(&violations, "Type", "eq=async|eq=sync");
+    }
+    config_check_name(&violations, "EventType", "eventType", given->event_type);
+    config_check_name(&violations, "FunctionID", "functionid", given->function_id);
+    config_check_method(&violations, method);
+    return config_violations_end(&violations, error);
+}
+
+static void set_keys(json_t *document, struct bytes space, const struct given *given,
+                     struct bytes path, struct bytes method) {
+    struct buffer id = {0};
+    subscription_id_write(bytes_equal_text(given->type, "sync"), given->event_type,
+                          given->function_id, path, method, &id);
+    config_fields_set_text(document, "space", space);
+    config_fields_set_text(document, "subscriptionId", buffer_bytes(&id));
+    config_fields_set_text(document, "type", given->type);
+    config_fields_set_text(document, "eventType", given->event_type);
+    config_fields_set_text(document, "functionId", given->function_id);
+    config_fields_set_text(document, "path", path);
+    config_fields_set_text(document, "method", method);
+    buffer_clear(&id);
+}
+
+static enum status build_keys(struct config_attempt *attempt, struct error *error) {
+    struct bytes space = buffer_bytes(&attempt->call->space);
+    struct buffer path = {0};
+    struct buffer method = {0};
+    struct given given;
+    enum status status = read_given(attempt->body, &given, error);
+    if (status == STATUS_OK) {
+        path_normalize(given.path, &path);
+        config_method_write(given.method, BYTES("POST"), &method);
+        status = check_given(space, &given, buffer_bytes(&method), error);
+    }
+    if (status == STATUS_OK) {
+        set_keys(attempt->document, space, &given, buffer_bytes(&path), buffer_bytes(&method));
+    }
+    buffer_clear(&path);
+    buffer_clear(&method);
+    return status;
+}
+
+// What is remembered of the old shape. cors comes with http alone; the original ignores it
+// elsewhere.
+static enum status build_classic(struct config_attempt *attempt, struct error *error) {
+    json_t *classic = NULL;
+    const json_t *cors = json_object_get(attempt->body, "cors");
+    if (!is_classic_body(attempt)) {
+        config_fields_take_or_keep(attempt->document, NULL, attempt->stored, "classic");
+        return STATUS_OK;
+    }
+    classic = json_object();
+    if (attempt->call->dialect == CONFIG_SPACES) {
+        json_object_set_new(classic, "isShape", json_true());
+    }
+    if (cors && !json_is_null(cors) && bytes_equal_text(text_of(attempt->body, "event"), "http")) {
+        json_t *rule = NULL;
+        enum status status = classic_cors_in(cors, &rule, error);
+        if (status != STATUS_OK) {
+            json_decref(classic);
+            return status;
+        }
+        json_object_set_new(classic, "cors", rule);
+    }
+    if (json_object_size(classic) > 0) {
+        json_object_set(attempt->document, "classic", classic);
+    }
+    json_decref(classic);
+    return STATUS_OK;
+}
+
+static enum status build_document(struct config_attempt *attempt, struct error *error) {
+    enum status status = build_keys(attempt, error);
+    if (status == STATUS_OK) {
+        status = config_fields_take_metadata(attempt->document, attempt->body, error);
+    }
+    for (size_t i = 0; status == STATUS_OK && i < ARRAY_LENGTH(own_members); i++) {
+        config_fields_take_or_keep(attempt->document, attempt->body, attempt->stored,
+                                   own_members[i]);
+    }
+    return status == STATUS_OK ? build_classic(attempt, error) : status;
+}
+
+static enum status prepare(struct config_attempt *attempt, struct error *error) {
+    const struct subscription *parsed = NULL;
+    attempt->document = json_object();
+    enum status status = check_members(attempt, error);
+    if (status == STATUS_OK && is_classic_body(attempt)) {
+        status = classic_subscription_in(attempt->body, error);
+    }
+    if (status == STATUS_OK) {
+        status = build_document(attempt, error);
+    }
+    if (status == STATUS_OK) {
+        status = subscription_parse(attempt->document, &parsed, error);
+    }
+    subscription_unref(parsed);
+    return status;
+}
+
+static unsigned check_path(const struct config_attempt *attempt, struct error *error) {
+    const struct subscription *candidate = NULL;
+    if (subscription_parse(attempt->document, &candidate, error) != STATUS_OK) {
+        return 400;
+    }
+    bool has_conflict = routes_conflict(snapshot_routes(attempt->snapshot), candidate, error);
+    subscription_unref(candidate);
+    if (has_conflict) {
+        error_prefix(error, "Subscription path conflict");
+        return 400;
+    }
+    return 0;
+}
+
+// Requests and the gateway's own events happen in every space.
+static bool is_always_there(struct bytes event_type) {
+    return bytes_equal_text(event_type, EVENT_TYPE_HTTP_REQUEST) ||
+           event_type_is_system(event_type);
+}
+
+// The first generation knows no event types: it makes what is missing, in the same change.
+static unsigned check_event_type(struct config_attempt *attempt, struct error *error) {
+    struct bytes space = buffer_bytes(&attempt->call->space);
+    struct bytes name = text_of(attempt->document, "eventType");
+    if (is_always_there(name) || snapshot_event_type(attempt->snapshot, space, name)) {
+        return 0;
+    }
+    if (!is_classic_body(attempt)) {
+        error_set(error, STATUS_NOT_FOUND, "Event Type \"%.*s\" not found.", (int)name.size,
+                  name.data);
+        return 400;
+    }
+    json_t *event_type = json_object();
+    config_fields_set_text(event_type, "space", space);
+    config_fields_set_text(event_type, "name", name);
+    config_plan_put(attempt->plan, RESOURCE_EVENT_TYPE, space, name, event_type);
+    json_decref(event_type);
+    return 0;
+}
+
+static unsigned check_function(const struct config_attempt *attempt, struct error *error) {
+    struct bytes id = text_of(attempt->document, "functionId");
+    if (snapshot_function(attempt->snapshot, buffer_bytes(&attempt->call->space), id)) {
+        return 0;
+    }
+    error_set(error, STATUS_NOT_FOUND, "Function \"%.*s\" not found.", (int)id.size, id.data);
+    return 400;
+}
+
+static void put_own_cors(struct config_attempt *attempt) {
+    const json_t *cors = own_cors(attempt->document);
+    if (cors) {
+        json_t *rule = classic_cors_rule(attempt->document, cors);
+        config_plan_put(attempt->plan, RESOURCE_CORS, buffer_bytes(&attempt->call->space),
+                        text_of(rule, "corsId"), rule);
+        json_decref(rule);
+    }
+}
+
+static void delete_own_cors(struct config_attempt *attempt) {
+    struct bytes space = buffer_bytes(&attempt->call->space);
+    struct buffer id = {0};
+    if (!own_cors(attempt->stored)) {
+        return;
+    }
+    cors_id_write(text_of(attempt->stored, "method"), text_of(attempt->stored, "path"), &id);
+    if (snapshot_cors_rule(attempt->snapshot, space, buffer_bytes(&id))) {
+        config_plan_delete(attempt->plan, RESOURCE_CORS, space, buffer_bytes(&id));
+    }
+    buffer_clear(&id);
+}
+
+static unsigned check_create(struct config_attempt *attempt, struct error *error) {
+    unsigned refusal = check_path(attempt, error);
+    if (refusal == 0) {
+        refusal = check_event_type(attempt, error);
+    }
+    if (refusal == 0) {
+        refusal = check_function(attempt, error);
+    }
+    if (refusal == 0) {
+        put_own_cors(attempt);
+    }
+    return refusal;
+}
+
+static unsigned check_update(struct config_attempt *attempt, struct error *error) {
+    static const struct {
+        const char *member, *field;
+    } fixed[] = {{"type", "Type"},
+                 {"eventType", "EventType"},
+                 {"functionId", "FunctionID"},
+                 {"path", "Path"},
+                 {"method", "Method"}};
+    for (size_t i = 0; i < ARRAY_LENGTH(fixed); i++) {
+        if (!bytes_equal(text_of(attempt->document, fixed[i].member),
+                         text_of(attempt->stored, fixed[i].member))) {
+            error_set(error, STATUS_INVALID,
+                      "Invalid update. '%s' of existing subscription cannot be updated.",
+                      fixed[i].field);
+            return 400;
+        }
+    }
+    unsigned refusal = check_function(attempt, error);
+    if (refusal != 0 ||
+        json_equal((json_t *)own_cors(attempt->document), (json_t *)own_cors(attempt->stored))) {
+        return refusal;
+    }
+    if (own_cors(attempt->document)) {
+        put_own_cors(attempt);
+    } else {
+        delete_own_cors(attempt);
+    }
+    return 0;
+}
+
+static unsigned check_delete(struct config_attempt *attempt, struct error *error) {
+    (void)error;
+    delete_own_cors(attempt);
+    return 0;
+}
+
+// The rule may have been changed by the other generation since.
+static json_t *current_cors(const struct config_call *call, const struct snapshot *snapshot,
+                            const json_t *document) {
+    const json_t *created = own_cors(document);
+    struct buffer id = {0};
+    if (!created || call->operation == CONFIG_CREATE || call->operation == CONFIG_UPDATE) {
+        return json_incref((json_t *)created);
+    }
+    cors_id_write(text_of(document, "method"), text_of(document, "path"), &id);
+    const json_t *rule =
+        snapshot_document(snapshot, RESOURCE_CORS, text_of(document, "space"), buffer_bytes(&id));
+    buffer_clear(&id);
+    return rule ? classic_cors_of_rule(rule) : NULL;
+}
+
+static json_t *show(const struct config_call *call, const struct snapshot *snapshot,
+                    const json_t *document) {
+    bool is_first = call->dialect == CONFIG_CLASSIC;
+    json_t *cors = current_cors(call, snapshot, document);
+    json_t *shown;
+    if (is_first || classic_subscription_is(call->body)) {
+        shown = classic_subscription_out(document, cors, is_first);
+    } else {
+        shown = json_copy((json_t *)document);
+        json_object_del(shown, "classic");
+        if (has_old_shape(document)) {
+            classic_subscription_add(shown, document, cors);
+        }
+    }
+    json_decref(cors);
+    return shown;
+}
+
+const struct config_resource config_subscriptions = {
+    .kind = RESOURCE_SUBSCRIPTION,
+    .list_member = "subscriptions",
+    .id_member = "subscriptionId",
+    .label = "subscription",
+    .title = "Subscription",
+    .taken = "already exists.",
+    .id_is_encoded = true,
+    .prepare = prepare,
+    .check_create = check_create,
+    .check_update = check_update,
+    .check_delete = check_delete,
+    .show = show,
+};
