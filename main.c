@@ -149,7 +149,7 @@ static enum status worker_create(struct node *node, size_t index, struct error *
         .secrets = node->stores.secrets,
         .default_format = default_format(node->settings.settings),
     };
-    char name[16];
+    char name[32];
     snprintf(name, sizeof name, "worker-%zu", index);
     enum status status = event_loop_create(name, &worker->loop, error);
     if (status == STATUS_OK) {

@@ -43,7 +43,8 @@ def make_gateway(tmp_path):
 
     yield make
     for gateway in started:
-        assert gateway.stop() in (0, -9), gateway.log_path.read_text()[-3000:]
+        code = gateway.stop()
+        assert code in (0, -9) or not gateway.config_url, gateway.log_path.read_text()[-3000:]
 
 
 @pytest.fixture(params=["sqlite", "kafka"])

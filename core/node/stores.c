@@ -41,11 +41,12 @@ static enum status open_embedded_log(const struct node_settings *node, struct ev
 
 static enum status open_kafka_log(const struct settings *settings, struct event_log **ret_log,
                                   struct error *error) {
+    int64_t replication = settings_number(settings, "replication");
     struct event_log_kafka_options options = {
         .brokers = settings_text(settings, "kafka"),
         .topic_prefix = settings_text(settings, "topic-prefix"),
         .partitions = (int32_t)settings_number(settings, "partitions"),
-        .replication = (int32_t)settings_number(settings, "replication"),
+        .replication = replication > 0 ? (int32_t)replication : -1,
         .retention_ms = settings_number(settings, "retention"),
         .dead_letter_retention_ms = settings_number(settings, "dead-letter-retention"),
     };
