@@ -39,6 +39,7 @@ void event_builder_clear(struct event_builder *builder) {
     if (builder->extensions != builder->inline_extensions) {
         free(builder->extensions);
     }
+    event_name_table_clear(&builder->names);
     buffer_clear(&builder->data_buffer);
     buffer_clear(&builder->scratch);
 }
@@ -80,15 +81,16 @@ struct bytes event_builder_copy(struct event_builder *builder, struct bytes byte
     return (struct bytes){copy, bytes.size};
 }
 
+static struct event_names names_of(const struct event_builder *builder) {
+    return (struct event_names){.first = &builder->extensions[0].name,
+                                .stride = sizeof builder->extensions[0],
+                                .count = builder->extension_count};
+}
+
 static struct event_extension *find_extension(const struct event_builder *builder,
                                               struct bytes name) {
-    for (size_t i = 0; i < builder->extension_count; i++) {
-        struct event_extension *extension = &builder->extensions[i];
-        if (bytes_equal(extension->name, name)) {
-            return extension;
-        }
-    }
-    return NULL;
+    size_t place = event_name_table_find(&builder->names, names_of(builder), name);
+    return place < builder->extension_count ? &builder->extensions[place] : NULL;
 }
 
 void event_builder_add_extension(struct event_builder *builder, struct bytes name,
@@ -106,6 +108,7 @@ void event_builder_add_extension(struct event_builder *builder, struct bytes nam
     }
     builder->extensions[builder->extension_count++] =
         (struct event_extension){.name = name, .value = value, .kind = kind};
+    event_name_table_added(&builder->names, names_of(builder));
 }
 
 void event_builder_set(struct event_builder *builder, struct bytes name, struct bytes value,

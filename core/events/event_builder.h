@@ -10,8 +10,9 @@
 #include "core/base/bytes.h"
 #include "core/base/status.h"
 #include "core/events/event.h"
+#include "core/events/event_name_table.h"
 
-// A client that sends more gets an error: duplicates are found by comparing each with each.
+// A client that sends more gets an error.
 #define EVENT_ATTRIBUTES_MAX 1000
 
 enum event_attribute {
@@ -30,6 +31,7 @@ struct event_builder {
     struct event_extension *extensions;
     size_t extension_count;
     size_t extension_capacity;
+    struct event_name_table names; // of the extensions
     struct bytes data;
     enum event_data_kind data_kind;
     struct event_context context;

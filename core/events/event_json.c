@@ -56,9 +56,15 @@ struct member_walk {
     void *context;
     enum status status;
     struct error *error;
+    struct event_name_table table; // of the names seen
     size_t count;
     struct bytes seen[EVENT_ATTRIBUTES_MAX];
 };
+
+static struct event_names names_seen(const struct member_walk *walk) {
+    return (struct event_names){
+        .first = walk->seen, .stride = sizeof walk->seen[0], .count = walk->count};
+}
 
 static enum status take_member(struct member_walk *walk, const struct json_member *member) {
     struct event_json_member named = {.name_json = member->name_json, .value = member->value};
@@ -68,13 +74,12 @@ static enum status take_member(struct member_walk *walk, const struct json_membe
     if (walk->count == EVENT_ATTRIBUTES_MAX) {
         return error_set(walk->error, STATUS_INVALID, "more than %d members", EVENT_ATTRIBUTES_MAX);
     }
-    for (size_t i = 0; i < walk->count; i++) {
-        if (bytes_equal(walk->seen[i], named.name)) {
-            return error_set(walk->error, STATUS_INVALID, "member \"%.*s\" is given twice",
-                             SHOWN(named.name));
-        }
+    if (event_name_table_find(&walk->table, names_seen(walk), named.name) < walk->count) {
+        return error_set(walk->error, STATUS_INVALID, "member \"%.*s\" is given twice",
+                         SHOWN(named.name));
     }
     walk->seen[walk->count++] = named.name;
+    event_name_table_added(&walk->table, names_seen(walk));
     return walk->visit(walk->context, &named, walk->error);
 }
 
@@ -96,8 +101,10 @@ enum status event_json_each_member(struct bytes text, struct event_builder *buil
     walk.context = context;
     walk.status = STATUS_OK;
     walk.error = error;
+    walk.table = (struct event_name_table){0};
     walk.count = 0;
     enum status status = json_each_member(text, walk_member, &walk, error);
+    event_name_table_clear(&walk.table);
     return walk.status ? walk.status : status;
 }
 

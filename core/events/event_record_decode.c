@@ -27,29 +27,25 @@ static bool take_context_attribute(struct event_builder *builder,
     return false;
 }
 
-static void set_type(struct event_builder *builder, struct bytes name, struct bytes type) {
-    for (size_t i = 0; i < builder->extension_count; i++) {
-        struct event_extension *extension = &builder->extensions[i];
-        if (!bytes_equal(extension->name, name)) {
-            continue;
-        }
-        if (bytes_equal(type, BYTES("boolean")) && event_value_is_boolean(extension->value)) {
-            extension->kind = EVENT_VALUE_BOOLEAN;
-        } else if (bytes_equal(type, BYTES("integer")) &&
-                   event_value_is_integer(extension->value)) {
-            extension->kind = EVENT_VALUE_INTEGER;
-        }
-        return;
+static void set_type(struct event_extension *extension, struct bytes type) {
+    if (bytes_equal(type, BYTES("boolean")) && event_value_is_boolean(extension->value)) {
+        extension->kind = EVENT_VALUE_BOOLEAN;
+    } else if (bytes_equal(type, BYTES("integer")) && event_value_is_integer(extension->value)) {
+        extension->kind = EVENT_VALUE_INTEGER;
     }
 }
 
+// The gateway writes the types in the order of the extensions, so that one pass over both is
+// enough.
 static void set_types(struct event_builder *builder, struct bytes types) {
-    // Bounded by the number of attributes: a foreign record could name a million.
-    for (size_t i = 0; types.size > 0 && i < EVENT_ATTRIBUTES_MAX; i++) {
+    for (size_t i = 0; i < builder->extension_count && types.size > 0; i++) {
+        struct event_extension *extension = &builder->extensions[i];
         struct bytes item = bytes_slice(types, 0, bytes_find(types, ','));
-        types = bytes_slice(types, item.size + 1, types.size);
         size_t equals = bytes_find(item, '=');
-        set_type(builder, bytes_slice(item, 0, equals), bytes_slice(item, equals + 1, item.size));
+        if (bytes_equal(bytes_slice(item, 0, equals), extension->name)) {
+            set_type(extension, bytes_slice(item, equals + 1, item.size));
+            types = bytes_slice(types, item.size + 1, types.size);
+        }
     }
 }
 
@@ -88,6 +84,7 @@ static void take_context(struct event_builder *builder, int64_t timestamp_ms) {
         }
     }
     builder->extension_count = kept;
+    event_name_table_clear(&builder->names);
     set_types(builder, types);
 }
 

@@ -264,6 +264,28 @@ static void an_event_of_1_0_may_have_the_other_versions_word_in_its_data(void **
     event_unref(event);
 }
 
+static void a_name_given_twice_is_found_among_many(void **state) {
+    (void)state;
+    static const int places[] = {0, 31, 32, 33, 500, 989};
+    for (size_t i = 0; i < sizeof places / sizeof places[0]; i++) {
+        struct buffer text = {0};
+        buffer_append_text(&text, STRUCTURED "{" REQUIRED);
+        for (int j = 0; j < 990; j++) {
+            buffer_append_format(&text, ",\"n%d\":%d", j, j);
+        }
+        size_t whole = text.size;
+        buffer_append_format(&text, ",\"n%d\":null}", places[i]);
+        test_refused(text.data, 400, "is given twice");
+        text.size = whole;
+        buffer_append_text(&text, "}");
+        const struct event *event = test_through_log(test_event(text.data));
+        assert_int_equal(event->extension_count, 990);
+        assert_extension(event, "n989", "989", EVENT_VALUE_INTEGER);
+        event_unref(event);
+        buffer_clear(&text);
+    }
+}
+
 static void members_are_limited_in_number(void **state) {
     (void)state;
     struct buffer text = {0};
@@ -295,6 +317,7 @@ int main(void) {
         cmocka_unit_test(text_that_is_no_json_object_is_refused),
         cmocka_unit_test(headers_beside_a_structured_event_do_not_count),
         cmocka_unit_test(an_event_of_1_0_may_have_the_other_versions_word_in_its_data),
+        cmocka_unit_test(a_name_given_twice_is_found_among_many),
         cmocka_unit_test(members_are_limited_in_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
