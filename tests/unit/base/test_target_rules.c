@@ -30,7 +30,7 @@ static struct target_rules *create(const char *list) {
     struct error error = {{0}};
     enum status status = target_rules_create(list, &rules, &error);
     if (status != STATUS_OK) {
-        fail_msg("%s: %s", list, error.text);
+        fail_msg("%s: %s", list ? list : "NULL", error.text);
     }
     return rules;
 }
