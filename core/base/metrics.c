@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "core/base/memory.h"
+#include "core/base/text.h"
 
 #define LABELS_MAX 4
 #define SERIES_MAX 1000
@@ -70,6 +71,7 @@ static struct metric_family_state *family_state(struct metric_family *family) {
 static uint64_t hash_labels(const char *const *values, size_t count) {
     uint64_t hash = 0;
     for (size_t i = 0; i < count; i++) {
+        assert(values[i]); // The caller gives a value for each label.
         hash = hash * 31 + bytes_hash(bytes_of_text(values[i]));
     }
     return hash;
@@ -167,6 +169,8 @@ void metric_set(struct metric *metric, int64_t value) {
 
 void metric_observe_us(struct metric *metric, int64_t duration_us) {
     size_t bucket = 0;
+    // A clock that went back must not make the sum fall.
+    duration_us = duration_us < 0 ? 0 : duration_us;
     while (bucket < BUCKET_COUNT && duration_us > bucket_us[bucket]) {
         bucket++;
     }
@@ -181,16 +185,21 @@ int64_t metric_value(const struct metric *metric) {
     return atomic_load_explicit(&metric->value, memory_order_relaxed);
 }
 
+// One value that is not UTF-8 would make Prometheus refuse all the metrics.
 static void append_label_value(const char *value, struct buffer *ret_buffer) {
-    for (; *value; value++) {
-        if (*value == '\\' || *value == '"') {
+    struct bytes rest = bytes_of_text(value);
+    while (rest.size > 0) {
+        size_t size = utf8_sequence(rest);
+        if (rest.data[0] == '\\' || rest.data[0] == '"') {
             buffer_append_byte(ret_buffer, '\\');
-            buffer_append_byte(ret_buffer, *value);
-        } else if (*value == '\n') {
+            buffer_append_byte(ret_buffer, rest.data[0]);
+        } else if (rest.data[0] == '\n') {
             buffer_append_text(ret_buffer, "\\n");
         } else {
-            buffer_append_byte(ret_buffer, *value);
+            buffer_append(ret_buffer,
+                          size > 0 ? bytes_slice(rest, 0, size) : BYTES("\xef\xbf\xbd"));
         }
+        rest = bytes_slice(rest, size > 0 ? size : 1, SIZE_MAX);
     }
 }
 
