@@ -106,6 +106,7 @@ void event_builder_add_extension(struct event_builder *builder, struct bytes nam
         builder->extensions = grown;
         builder->extension_capacity = capacity;
     }
+    assert(builder->extensions);
     builder->extensions[builder->extension_count++] =
         (struct event_extension){.name = name, .value = value, .kind = kind};
     event_name_table_added(&builder->names, names_of(builder));

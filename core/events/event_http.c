@@ -136,7 +136,7 @@ static enum status decode_one(const struct event_http_request *request, enum eve
         status = event_builder_build(&builder, &event, error);
     }
     if (!status) {
-        list->events = memory_allocate(sizeof *list->events);
+        list->events = memory_allocate(sizeof(const struct event *));
         list->events[0] = event;
         list->count = 1;
     }
@@ -156,7 +156,7 @@ static void batch_add(struct batch *batch, const struct event *event) {
     if (batch->list.count == batch->capacity) {
         batch->capacity = batch->capacity > 0 ? batch->capacity * 2 : 16;
         batch->list.events =
-            memory_resize(batch->list.events, batch->capacity, sizeof *batch->list.events);
+            memory_resize(batch->list.events, batch->capacity, sizeof(const struct event *));
     }
     batch->list.events[batch->list.count++] = event;
 }
