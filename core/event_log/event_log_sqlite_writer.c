@@ -196,7 +196,8 @@ static bool write_work(struct sqlite_log *log, const struct work *work) {
 
 // Leaves the reason in reason.
 static void roll_back(struct sqlite_log *log, char *reason, size_t size) {
-    snprintf(reason, size, "%s", sqlite3_errmsg(log->db));
+    snprintf(reason, size, "%s (SQLite result code %d)", sqlite3_errmsg(log->db),
+             sqlite3_extended_errcode(log->db));
     if (!sqlite3_get_autocommit(log->db)) {
         sqlite3_exec(log->db, "ROLLBACK", NULL, NULL, NULL);
     }

@@ -1,0 +1,374 @@
+// What is special about the Kafka kind, against librdkafka's mock cluster.
+#include "core/event_log/event_log_kinds.h"
+
+#include "core/base/clock.h"
+#include "core/base/memory.h"
+#include "tests/support/log_recorder.h"
+
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define PRODUCE_REQUEST 0 // Kafka's number of the request
+#define OFFSET_COMMIT_REQUEST 8
+#define BROKER 1
+
+struct fixture {
+    rd_kafka_t *client;
+    rd_kafka_mock_cluster_t *mock;
+    struct test_loop loop;
+    struct event_log *log;
+};
+
+static int set_up(void **state) {
+    struct fixture *fixture = memory_allocate(sizeof *fixture);
+    char reason[256];
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
+    rd_kafka_conf_set(conf, "log_level", "0", reason, sizeof reason);
+    fixture->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
+    fixture->mock = rd_kafka_mock_cluster_new(fixture->client, 1);
+    assert_non_null(fixture->mock);
+    assert_int_equal(rd_kafka_mock_topic_create(fixture->mock, "eg.events", 1, 1), 0);
+    assert_int_equal(rd_kafka_mock_topic_create(fixture->mock, "eg.deadletter", 1, 1), 0);
+    test_loop_start(&fixture->loop);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *fixture = *state;
+    if (fixture->log) {
+        event_log_close(fixture->log, 5000);
+        assert_int_equal(event_log_appends_inside(fixture->log), 0);
+        event_log_destroy(fixture->log);
+    }
+    test_loop_stop(&fixture->loop);
+    rd_kafka_mock_cluster_destroy(fixture->mock);
+    rd_kafka_destroy(fixture->client);
+    free(fixture);
+    return 0;
+}
+
+static struct event_log_kafka_options plain_options(const struct fixture *fixture) {
+    return (struct event_log_kafka_options){
+        .brokers = rd_kafka_mock_cluster_bootstraps(fixture->mock),
+        .topic_prefix = "eg",
+        .partitions = 1,
+        .replication = 1,
+        .append_timeout_ms = 60000,
+    };
+}
+
+static void create(struct fixture *fixture, const struct event_log_kafka_options *options) {
+    struct error error;
+    if (event_log_kafka_create(options, &fixture->log, &error) != STATUS_OK) {
+        fail_msg("%s", error.text);
+    }
+}
+
+static void create_plain(struct fixture *fixture) {
+    struct event_log_kafka_options options = plain_options(fixture);
+    create(fixture, &options);
+}
+
+static struct append_answer append_value(struct fixture *fixture, const char *value) {
+    struct record record = {.value = bytes_of_text(value), .has_value = true};
+    return append_and_wait(fixture->log, &fixture->loop, EVENT_LOG_EVENTS, &record);
+}
+
+static void await_health(struct fixture *fixture, enum status status) {
+    struct error error;
+    while (event_log_health(fixture->log, &error) != status) {
+        sched_yield();
+    }
+}
+
+static void assert_setting_refused(struct fixture *fixture, const char *setting,
+                                   const char *reason) {
+    struct event_log_kafka_options options = plain_options(fixture);
+    options.settings = &setting;
+    options.setting_count = 1;
+    struct event_log *log;
+    struct error error = {0};
+    assert_int_equal(event_log_kafka_create(&options, &log, &error), STATUS_INVALID);
+    if (!strstr(error.text, reason)) {
+        fail_msg("'%s' does not say '%s'", error.text, reason);
+    }
+}
+
+static void a_bad_setting_is_named(void **state) {
+    assert_setting_refused(*state, "no.such.setting=1", "no.such.setting");
+    assert_setting_refused(*state, "linger.ms=often", "linger.ms");
+    assert_setting_refused(*state, "linger.ms", "NAME=VALUE");
+    assert_setting_refused(*state, "=5", "NAME=VALUE");
+}
+
+static void a_setting_that_would_break_a_promise_is_refused(void **state) {
+    assert_setting_refused(*state, "acks=1", "'acks' is the gateway's own");
+    assert_setting_refused(*state, "enable.auto.commit=true", "enable.auto.commit");
+    assert_setting_refused(*state, "auto.offset.reset=latest", "auto.offset.reset");
+}
+
+static void a_bad_setting_does_not_show_a_secret(void **state) {
+    struct fixture *fixture = *state;
+    const char *setting = "ssl.key.pem=hunter2";
+    struct event_log_kafka_options options = plain_options(fixture);
+    options.settings = &setting;
+    options.setting_count = 1;
+    struct event_log *log;
+    struct error error = {0};
+    enum status status = event_log_kafka_create(&options, &log, &error);
+    if (status == STATUS_OK) {
+        event_log_destroy(log);
+    }
+    assert_null(strstr(error.text, "hunter2"));
+}
+
+static void settings_of_consumers_and_producers_may_stand_together(void **state) {
+    struct fixture *fixture = *state;
+    const char *const settings[] = {"fetch.wait.max.ms=10", "batch.size=65536", "client.id=a=b"};
+    struct event_log_kafka_options options = plain_options(fixture);
+    options.settings = settings;
+    options.setting_count = ARRAY_LENGTH(settings);
+    create(fixture, &options);
+    assert_int_equal(append_value(fixture, "x").status, STATUS_OK);
+}
+
+static void brokers_that_cannot_be_reached_are_named(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log_kafka_options options = plain_options(fixture);
+    options.brokers = "127.0.0.1:1";
+    options.connect_timeout_ms = 200;
+    struct event_log *log;
+    struct error error = {0};
+    assert_int_equal(event_log_kafka_create(&options, &log, &error), STATUS_UNAVAILABLE);
+    assert_non_null(strstr(error.text, "127.0.0.1:1"));
+}
+
+static void a_passing_error_of_a_broker_is_not_seen(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    rd_kafka_mock_push_request_errors(fixture->mock, PRODUCE_REQUEST, 2,
+                                      RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+                                      RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT);
+    assert_int_equal(append_value(fixture, "x").status, STATUS_OK);
+}
+
+static void a_record_that_the_topic_never_takes_is_too_large(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    rd_kafka_mock_push_request_errors(fixture->mock, PRODUCE_REQUEST, 1,
+                                      RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+    assert_int_equal(append_value(fixture, "x").status, STATUS_TOO_LARGE);
+    assert_int_equal(append_value(fixture, "x").status, STATUS_OK);
+}
+
+static void brokers_that_go_away_are_noticed_and_taken_back(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    assert_int_equal(append_value(fixture, "before").status, STATUS_OK);
+    rd_kafka_mock_broker_set_down(fixture->mock, BROKER);
+    await_health(fixture, STATUS_UNAVAILABLE);
+    assert_int_equal(append_value(fixture, "while away").taken, STATUS_UNAVAILABLE);
+    rd_kafka_mock_broker_set_up(fixture->mock, BROKER);
+    await_health(fixture, STATUS_OK);
+    assert_int_equal(append_value(fixture, "after").status, STATUS_OK);
+}
+
+static void an_append_inside_fails_when_its_time_is_up(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log_kafka_options options = plain_options(fixture);
+    options.append_timeout_ms = 300;
+    create(fixture, &options);
+    assert_int_equal(append_value(fixture, "before").status, STATUS_OK);
+    rd_kafka_mock_broker_set_rtt(fixture->mock, BROKER, 3000);
+    struct append_answer answer = append_value(fixture, "too slow");
+    assert_int_equal(answer.taken, STATUS_OK);
+    assert_int_equal(answer.status, STATUS_TIMEOUT);
+    rd_kafka_mock_broker_set_rtt(fixture->mock, BROKER, 0);
+    await_health(fixture, STATUS_OK);
+}
+
+static void a_fatal_error_of_the_producer_is_survived(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    assert_int_equal(append_value(fixture, "before").status, STATUS_OK);
+    // The broker says that the producer was replaced by another one: fatal for this one.
+    rd_kafka_mock_push_request_errors(fixture->mock, PRODUCE_REQUEST, 1,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    struct append_answer answer = append_value(fixture, "lost");
+    assert_int_equal(answer.taken, STATUS_OK);
+    assert_int_not_equal(answer.status, STATUS_OK);
+    await_health(fixture, STATUS_OK);
+    while (append_value(fixture, "after").taken != STATUS_OK) {
+        sched_yield();
+    }
+    assert_int_equal(append_value(fixture, "after").status, STATUS_OK);
+}
+
+static void ignore_answer(struct event_log_append *append) {
+    (void)append;
+}
+
+static enum status append_without_waiting(struct fixture *fixture,
+                                          struct event_log_append *append) {
+    *append = (struct event_log_append){
+        .record = {.value = BYTES("x"), .has_value = true},
+        .loop = fixture->loop.loop,
+        .done = ignore_answer,
+    };
+    return event_log_append(fixture->log, append);
+}
+
+static void a_full_buffer_refuses(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log_kafka_options options = plain_options(fixture);
+    options.buffer_max_records = 5;
+    create(fixture, &options);
+    rd_kafka_mock_broker_set_rtt(fixture->mock, BROKER, 1000);
+    struct event_log_append appends[6];
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(append_without_waiting(fixture, &appends[i]), STATUS_OK);
+    }
+    assert_int_equal(append_without_waiting(fixture, &appends[5]), STATUS_FULL);
+    assert_int_equal(event_log_appends_inside(fixture->log), 5);
+    rd_kafka_mock_broker_set_rtt(fixture->mock, BROKER, 0);
+    event_log_close(fixture->log, 30000);
+    assert_int_equal(event_log_appends_inside(fixture->log), 0);
+    // The answers are on their way to the loop; it runs them before it stops.
+    test_loop_stop(&fixture->loop);
+    test_loop_start(&fixture->loop);
+}
+
+static void close_fails_what_is_not_confirmed_by_its_deadline(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    rd_kafka_mock_broker_set_down(fixture->mock, BROKER);
+    struct event_log_append append;
+    enum status taken = append_without_waiting(fixture, &append);
+    event_log_close(fixture->log, 100);
+    assert_int_equal(event_log_appends_inside(fixture->log), 0);
+    test_loop_stop(&fixture->loop);
+    test_loop_start(&fixture->loop);
+    if (taken == STATUS_OK) {
+        assert_int_not_equal(append.status, STATUS_OK);
+    }
+}
+
+static bool has_lost(struct recorder *recorder, size_t count) {
+    return recorder->lost_count >= count;
+}
+
+static void an_expelled_member_loses_its_partitions_and_goes_on_at_its_position(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    assert_int_equal(append_numbers(fixture->log, &fixture->loop, "key", 3), 3);
+    struct recorder recorder = {.releases = true};
+    recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await_received(&recorder, 3);
+    rd_kafka_mock_push_request_errors(fixture->mock, OFFSET_COMMIT_REQUEST, 1,
+                                      RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION);
+    event_log_reader_commit(recorder.reader, 0, 2);
+    recorder_await(&recorder, has_lost, 1, "the loss was not told");
+    // What was not committed comes again.
+    recorder_await_received(&recorder, 6);
+    assert_int_equal(recorder.start[0], 0);
+    recorder_close(&recorder);
+    assert_false(recorder.has_order_error);
+    recorder_clear(&recorder);
+}
+
+static bool has_passed(struct recorder *recorder, size_t count) {
+    return recorder->passed_count >= count;
+}
+
+// The mock keeps 5 MB of a partition.
+static void push_out_old_records(struct fixture *fixture) {
+    static char value[1000000];
+    struct record record = {.value = {value, sizeof value}, .has_value = true};
+    for (int i = 0; i < 8; i++) {
+        struct append_answer answer =
+            append_and_wait(fixture->log, &fixture->loop, EVENT_LOG_EVENTS, &record);
+        assert_int_equal(answer.status, STATUS_OK);
+    }
+}
+
+static void a_position_before_the_logs_beginning_is_reported_at_the_start(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    assert_int_equal(append_numbers(fixture->log, &fixture->loop, NULL, 3), 3);
+    struct recorder recorder = {.commits = true};
+    recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 1);
+    recorder_await_received(&recorder, 3);
+    recorder_close(&recorder);
+    recorder_clear(&recorder);
+    push_out_old_records(fixture);
+    recorder.releases = true;
+    recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await(&recorder, has_passed, 1, "retention was not reported");
+    assert_int_equal(recorder.start[0], 3);
+    assert_int_equal(recorder.passed_position, 3);
+    assert_true(recorder.passed_first > 3);
+    recorder_await_received(&recorder, 11 - (size_t)recorder.passed_first);
+    recorder_close(&recorder);
+    assert_false(recorder.has_order_error);
+    recorder_clear(&recorder);
+}
+
+static void a_position_that_retention_passes_while_reading_is_reported(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    assert_int_equal(append_numbers(fixture->log, &fixture->loop, NULL, 3), 3);
+    struct recorder recorder = {.releases = true};
+    recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await_received(&recorder, 3);
+    event_log_reader_pause(recorder.reader, 0);
+    push_out_old_records(fixture);
+    event_log_reader_resume(recorder.reader, 0);
+    recorder_await_received(&recorder, 4);
+    // How much came before the pause took hold depends on the machine; the last record always
+    // comes.
+    append_text(fixture->log, &fixture->loop, NULL, "last");
+    while (event_log_reader_end_offset(recorder.reader, 0) != 12) {
+        sched_yield();
+    }
+    recorder_close(&recorder);
+    assert_false(recorder.has_order_error);
+    if (recorder.passed_count > 0) {
+        assert_true(recorder.passed_first > recorder.passed_position);
+    }
+    recorder_clear(&recorder);
+}
+
+#define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
+
+int main(int argument_count, char **arguments) {
+    if (argument_count > 1) {
+        cmocka_set_test_filter(arguments[1]);
+    }
+    const struct CMUnitTest rules[] = {
+        RULE(a_bad_setting_is_named),
+        RULE(a_setting_that_would_break_a_promise_is_refused),
+        RULE(a_bad_setting_does_not_show_a_secret),
+        RULE(settings_of_consumers_and_producers_may_stand_together),
+        RULE(brokers_that_cannot_be_reached_are_named),
+        RULE(a_passing_error_of_a_broker_is_not_seen),
+        RULE(a_record_that_the_topic_never_takes_is_too_large),
+        RULE(brokers_that_go_away_are_noticed_and_taken_back),
+        RULE(an_append_inside_fails_when_its_time_is_up),
+        RULE(a_fatal_error_of_the_producer_is_survived),
+        RULE(a_full_buffer_refuses),
+        RULE(close_fails_what_is_not_confirmed_by_its_deadline),
+        RULE(an_expelled_member_loses_its_partitions_and_goes_on_at_its_position),
+        RULE(a_position_before_the_logs_beginning_is_reported_at_the_start),
+        RULE(a_position_that_retention_passes_while_reading_is_reported),
+    };
+    return cmocka_run_group_tests_name("event_log_kafka", rules, NULL, NULL);
+}

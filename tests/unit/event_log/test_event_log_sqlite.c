@@ -1,0 +1,410 @@
+#include "core/event_log/event_log_kinds.h"
+
+#include "core/base/memory.h"
+#include "tests/support/log_recorder.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct fixture {
+    char folder[64];
+    char path[96];
+    struct test_loop loop;
+};
+
+static int set_up(void **state) {
+    struct fixture *fixture = memory_allocate(sizeof *fixture);
+    snprintf(fixture->folder, sizeof fixture->folder, "%s", "/tmp/event-log-XXXXXX");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->path, sizeof fixture->path, "%s/events.db", fixture->folder);
+    test_loop_start(&fixture->loop);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    struct fixture *fixture = *state;
+    test_loop_stop(&fixture->loop);
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < ARRAY_LENGTH(ends); i++) {
+        char path[128];
+        snprintf(path, sizeof path, "%s%s", fixture->path, ends[i]);
+        unlink(path);
+    }
+    rmdir(fixture->folder);
+    free(fixture);
+    return 0;
+}
+
+static struct event_log *create(const struct fixture *fixture,
+                                struct event_log_sqlite_options options) {
+    options.path = fixture->path;
+    struct event_log *log;
+    struct error error;
+    if (event_log_sqlite_create(&options, &log, &error) != STATUS_OK) {
+        fprintf(stderr, "%s\n", error.text);
+        abort();
+    }
+    return log;
+}
+
+static struct event_log *create_plain(const struct fixture *fixture) {
+    return create(fixture, (struct event_log_sqlite_options){0});
+}
+
+static void close_log(struct event_log *log) {
+    event_log_close(log, 10000);
+    event_log_destroy(log);
+}
+
+static void assert_refused(const struct fixture *fixture, enum status status, const char *reason) {
+    struct event_log_sqlite_options options = {.path = fixture->path};
+    struct event_log *log;
+    struct error error = {0};
+    assert_int_equal(event_log_sqlite_create(&options, &log, &error), status);
+    assert_non_null(strstr(error.text, fixture->path));
+    if (!strstr(error.text, reason)) {
+        fail_msg("'%s' does not say '%s'", error.text, reason);
+    }
+}
+
+static void records_and_positions_survive_a_restart(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log *log = create_plain(fixture);
+    assert_int_equal(append_numbers(log, &fixture->loop, "key", 10), 10);
+    struct recorder recorder = {.releases = true};
+    recorder_start(&recorder, log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await_received(&recorder, 10);
+    int64_t next = recorder.received[9].offset + 1;
+    recorder_close(&recorder);
+    recorder_clear(&recorder);
+    close_log(log);
+
+    log = create_plain(fixture);
+    struct append_answer answer = append_text(log, &fixture->loop, "key", "after");
+    assert_int_equal(answer.offset, next);
+    recorder.releases = true;
+    recorder_start(&recorder, log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await_received(&recorder, 1);
+    assert_string_equal(recorder.received[0].record.value.data, "after");
+    recorder_close(&recorder);
+    recorder_clear(&recorder);
+    close_log(log);
+}
+
+// A child that appends, says how many were confirmed, and is killed while it goes on.
+static void append_until_killed(const char *path, int report) {
+    struct test_loop loop;
+    test_loop_start(&loop);
+    struct event_log *log;
+    struct error error;
+    struct event_log_sqlite_options options = {.path = path};
+    if (event_log_sqlite_create(&options, &log, &error) != STATUS_OK) {
+        _exit(1);
+    }
+    for (int64_t i = 0;; i++) {
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)i);
+        append_text(log, &loop, "key", text);
+        if (write(report, &i, sizeof i) != sizeof i) {
+            _exit(1);
+        }
+    }
+}
+
+static void what_was_confirmed_survives_a_crash(void **state) {
+    struct fixture *fixture = *state;
+    int pipe_ends[2];
+    assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        append_until_killed(fixture->path, pipe_ends[1]);
+    }
+    close(pipe_ends[1]);
+    int64_t confirmed = -1, last;
+    while (read(pipe_ends[0], &last, sizeof last) == sizeof last) {
+        confirmed = last;
+        if (confirmed == 20) {
+            kill(child, SIGKILL);
+        }
+    }
+    close(pipe_ends[0]);
+    waitpid(child, NULL, 0);
+    assert_true(confirmed >= 20);
+    struct event_log *log = create_plain(fixture);
+    struct recorder recorder = {.releases = true};
+    recorder_start(&recorder, log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await_received(&recorder, (size_t)confirmed + 1);
+    for (int64_t i = 0; i <= confirmed; i++) {
+        char text[24];
+        snprintf(text, sizeof text, "%lld", (long long)i);
+        assert_string_equal(recorder.received[i].record.value.data, text);
+    }
+    recorder_close(&recorder);
+    recorder_clear(&recorder);
+    close_log(log);
+}
+
+static void another_process_is_kept_out(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log *log = create_plain(fixture);
+    // The lock belongs to the open file, so a second log in this process stands for another
+    // process.
+    assert_refused(fixture, STATUS_UNAVAILABLE, "another process has it open");
+    append_text(log, &fixture->loop, NULL, "still fine");
+    close_log(log);
+    close_log(create_plain(fixture));
+}
+
+static void a_file_that_is_no_database_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    FILE *file = fopen(fixture->path, "w");
+    for (int i = 0; i < 1000; i++) {
+        fputs("this is not a database\n", file);
+    }
+    fclose(file);
+    assert_refused(fixture, STATUS_UNAVAILABLE, "not a database");
+}
+
+static void another_database_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "CREATE TABLE t(x)", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_refused(fixture, STATUS_INVALID, "not an event log");
+}
+
+static void a_newer_schema_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    close_log(create_plain(fixture));
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    assert_refused(fixture, STATUS_INVALID, "schema version 99");
+}
+
+static void a_folder_that_is_missing_is_named(void **state) {
+    struct fixture *fixture = *state;
+    snprintf(fixture->path, sizeof fixture->path, "%s/none/events.db", fixture->folder);
+    assert_refused(fixture, STATUS_UNAVAILABLE, "No such file");
+}
+
+// --- A full buffer: the loop does not run, so no append can be answered before the buffer is
+// looked at.
+
+static void ignore_answer(struct event_log_append *append) {
+    (void)append;
+}
+
+static void a_full_buffer_refuses_until_there_is_room(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log *log =
+        create(fixture, (struct event_log_sqlite_options){.buffer_max_bytes = 1 << 20});
+    static char value[900000];
+    struct event_log_append appends[200];
+    size_t taken = 0, full = 0;
+    for (size_t i = 0; i < ARRAY_LENGTH(appends); i++) {
+        appends[i] = (struct event_log_append){
+            .record = {.value = {value, sizeof value}, .has_value = true},
+            .loop = fixture->loop.loop,
+            .done = ignore_answer,
+        };
+        enum status status = event_log_append(log, &appends[i]);
+        taken += status == STATUS_OK;
+        full += status == STATUS_FULL;
+    }
+    assert_true(taken > 0);
+    assert_true(full > 0);
+    assert_int_equal(taken + full, ARRAY_LENGTH(appends));
+    event_log_close(log, 60000);
+    assert_int_equal(event_log_appends_inside(log), 0);
+    event_log_destroy(log);
+    test_loop_stop(&fixture->loop);
+    test_loop_start(&fixture->loop);
+}
+
+// --- Retention.
+
+static void age_rows(const struct fixture *fixture, const char *where) {
+    sqlite3 *db;
+    char text[128];
+    snprintf(text, sizeof text, "UPDATE events SET timestamp_ms = 1000 WHERE %s", where);
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void await_rows(const struct fixture *fixture, int64_t count) {
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM events", -1, &statement, NULL),
+                     SQLITE_OK);
+    int64_t rows = -1;
+    while (rows != count) {
+        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+        rows = sqlite3_column_int64(statement, 0);
+        sqlite3_reset(statement);
+        sched_yield();
+    }
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+}
+
+static bool has_passed(struct recorder *recorder, size_t count) {
+    return recorder->passed_count >= count;
+}
+
+static void records_that_retention_removes_undelivered_are_reported(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log *log = create_plain(fixture);
+    assert_int_equal(append_numbers(log, &fixture->loop, NULL, 1500), 1500);
+    struct recorder recorder = {.commits = true};
+    recorder_start(&recorder, log, EVENT_LOG_EVENTS, "group", 1);
+    recorder_await_assigned(&recorder, 1);
+    recorder_close(&recorder);
+    recorder_clear(&recorder);
+    close_log(log);
+    age_rows(fixture, "offset <= 1400");
+    // The group's position is set back, as if it had been away for long.
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "REPLACE INTO positions VALUES('group', 'events', 100)", NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+
+    log = create(fixture, (struct event_log_sqlite_options){.retention_ms = 3600000});
+    await_rows(fixture, 100);
+    recorder.releases = true;
+    recorder_start(&recorder, log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await(&recorder, has_passed, 1, "retention was not reported");
+    assert_int_equal(recorder.start[0], 100);
+    assert_int_equal(recorder.passed_position, 100);
+    assert_int_equal(recorder.passed_first, 1401);
+    recorder_await_received(&recorder, 100);
+    assert_int_equal(recorder.received[recorder.received_count - 1].offset, 1500);
+    recorder_close(&recorder);
+    assert_false(recorder.has_order_error);
+    recorder_clear(&recorder);
+    close_log(log);
+}
+
+static void an_offset_is_never_given_twice_even_when_all_records_are_gone(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log *log = create_plain(fixture);
+    assert_int_equal(append_numbers(log, &fixture->loop, NULL, 5), 5);
+    close_log(log);
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, "DELETE FROM events", NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+    log = create_plain(fixture);
+    assert_int_equal(append_text(log, &fixture->loop, NULL, "six").offset, 6);
+    close_log(log);
+}
+
+// --- A full disk, made with the limit on the size of files. In a child, because the limit holds
+// for all of it.
+
+static void limit_file_size(rlim_t size) {
+    struct rlimit limit;
+    getrlimit(RLIMIT_FSIZE, &limit);
+    limit.rlim_cur = size;
+    setrlimit(RLIMIT_FSIZE, &limit);
+}
+
+static rlim_t wal_size(const struct fixture *fixture) {
+    char path[128];
+    struct stat status;
+    snprintf(path, sizeof path, "%s-wal", fixture->path);
+    return stat(path, &status) == 0 ? (rlim_t)status.st_size : 0;
+}
+
+#define CHECK(condition)                                                                           \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s\n", #condition);                                                   \
+            _exit(1);                                                                              \
+        }                                                                                          \
+    } while (0)
+
+static void fill_the_disk(const struct fixture *fixture) {
+    signal(SIGXFSZ, SIG_IGN);
+    struct test_loop loop;
+    test_loop_start(&loop);
+    struct event_log *log = create_plain(fixture);
+    append_text(log, &loop, NULL, "before");
+    limit_file_size(wal_size(fixture) + 20000);
+    static char value[100000];
+    struct record large = {.value = {value, sizeof value}, .has_value = true};
+    struct error error;
+    struct append_answer answer = append_and_wait(log, &loop, EVENT_LOG_EVENTS, &large);
+    CHECK(answer.taken == STATUS_OK && answer.status == STATUS_UNAVAILABLE);
+    CHECK(event_log_health(log, &error) == STATUS_UNAVAILABLE);
+    CHECK(strstr(error.text, "cannot be written"));
+    CHECK(append_and_wait(log, &loop, EVENT_LOG_EVENTS, &large).taken == STATUS_UNAVAILABLE);
+    limit_file_size(RLIM_INFINITY);
+    while (event_log_health(log, &error) != STATUS_OK) {
+        sched_yield();
+    }
+    answer = append_and_wait(log, &loop, EVENT_LOG_EVENTS, &large);
+    CHECK(answer.taken == STATUS_OK && answer.status == STATUS_OK);
+    struct recorder recorder = {.releases = true};
+    recorder_start(&recorder, log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await_received(&recorder, 2);
+    recorder_close(&recorder);
+    CHECK(recorder.received_count == 2);
+    recorder_clear(&recorder);
+    close_log(log);
+    test_loop_stop(&loop);
+    _exit(0);
+}
+
+static void a_full_disk_is_said_and_survived(void **state) {
+    struct fixture *fixture = *state;
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(100);
+        fill_the_disk(fixture);
+    }
+    int result;
+    waitpid(child, &result, 0);
+    assert_true(WIFEXITED(result));
+    assert_int_equal(WEXITSTATUS(result), 0);
+}
+
+#define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
+
+int main(void) {
+    // The two that fork come first: a child of a process with threads may do little.
+    const struct CMUnitTest rules[] = {
+        RULE(what_was_confirmed_survives_a_crash),
+        RULE(a_full_disk_is_said_and_survived),
+        RULE(records_and_positions_survive_a_restart),
+        RULE(another_process_is_kept_out),
+        RULE(a_file_that_is_no_database_is_refused),
+        RULE(another_database_is_refused),
+        RULE(a_newer_schema_is_refused),
+        RULE(a_folder_that_is_missing_is_named),
+        RULE(a_full_buffer_refuses_until_there_is_room),
+        RULE(records_that_retention_removes_undelivered_are_reported),
+        RULE(an_offset_is_never_given_twice_even_when_all_records_are_gone),
+    };
+    return cmocka_run_group_tests_name("event_log_sqlite", rules, NULL, NULL);
+}
