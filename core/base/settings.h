@@ -22,8 +22,8 @@ enum setting_kind {
 };
 
 struct setting {
-    const char
-        *name; // "events-port": --events-port, EVENT_GATEWAY_EVENTS_PORT, events-port: in the file
+    // "events-port": --events-port, EVENT_GATEWAY_EVENTS_PORT, events-port: in the file.
+    const char *name;
     enum setting_kind kind;
     const char *default_text; // as it would be typed; NULL = none
     const char *value_name;   // "PORT", shown in help
@@ -36,9 +36,15 @@ struct setting {
 
 struct settings;
 
+// Flags are `--name value` or `--name=value`, of a switch `--name` or `--no-name`. The setting
+// "config" of kind TEXT, if the table has one, names the file: a `name: value` a line, '#'
+// comments. Lists are given several times or separated by commas; of NAME=VALUE pairs a flag and a
+// line hold one each, and in a variable a comma ends a pair only before another NAME=. An empty
+// variable is not set. Variables and lines of another command are passed over, its flags are not.
+//
 // Reads argument by argument. An unknown flag (with the nearest known one as a hint), a missing or
-// bad value, an unknown EVENT_GATEWAY_ variable or file key: STATUS_INVALID, one line that names
-// flag, value and rule.
+// bad value, one given twice, an unknown EVENT_GATEWAY_ variable or file key: STATUS_INVALID, one
+// line that names flag, value and rule.
 enum status must_check settings_read(const struct setting *table, size_t table_size,
                                      unsigned command, int argument_count, char **arguments,
                                      char **environment, struct settings **ret_settings,
