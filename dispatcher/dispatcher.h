@@ -37,6 +37,8 @@ enum status must_check dispatcher_create(const struct dispatcher_options *option
 // Stops taking events, lets what is in flight finish for at most deadline_ms, commits, leaves the
 // group. Blocks; needs the loops running.
 void dispatcher_close(struct dispatcher *dispatcher, int64_t deadline_ms);
+// Without a close before it is one whose deadline has come: what is in flight is not waited for,
+// and is delivered again by the partition's next owner. The invokers are destroyed afterwards.
 void dispatcher_destroy(struct dispatcher *dispatcher);
 
 #endif

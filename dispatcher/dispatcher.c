@@ -1,0 +1,148 @@
+#include "dispatcher/dispatcher.h"
+
+#include "core/base/memory.h"
+#include "dispatcher/dispatcher_metrics.h"
+#include "dispatcher/feed.h"
+#include "dispatcher/lane.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <semaphore.h>
+#include <stdlib.h>
+
+#define WINDOW_MAX_EVENTS 4096
+#define WINDOW_MAX_BYTES ((size_t)256 << 20)
+#define HAND_OVER_MS 5000
+
+struct dispatcher {
+    struct feed feed;
+    struct lane *lanes;
+    size_t lane_count;
+    struct registry *registry;
+    struct registry_listener listener;
+    struct backlog *backlog;
+    sem_t reader_closed;
+    sem_t lane_stopped;
+    bool is_stopped;
+};
+
+static void configuration_changed(struct registry_listener *listener,
+                                  const struct snapshot *snapshot) {
+    (void)snapshot; // Each lane takes the newest when its turn comes.
+    struct dispatcher *dispatcher = CONTAINER_OF(listener, struct dispatcher, listener);
+    for (size_t i = 0; i < dispatcher->lane_count; i++) {
+        lane_post_change(&dispatcher->lanes[i]);
+    }
+}
+
+static void collect_backlog(void *context) {
+    struct dispatcher *dispatcher = context;
+    metric_set(dispatcher_metrics()->backlog,
+               backlog_count(dispatcher->backlog, dispatcher->feed.reader));
+}
+
+static void create_lanes(struct dispatcher *dispatcher, const struct dispatcher_options *options) {
+    size_t bytes_max = options->window_max_bytes > 0 ? options->window_max_bytes : WINDOW_MAX_BYTES;
+    dispatcher->lane_count = options->worker_count;
+    dispatcher->lanes = memory_allocate(options->worker_count * sizeof *dispatcher->lanes);
+    for (size_t i = 0; i < dispatcher->lane_count; i++) {
+        struct lane *lane = &dispatcher->lanes[i];
+        lane->loop = options->workers[i].loop;
+        lane->invoker = options->workers[i].invoker;
+        lane->log = options->log;
+        lane->registry = options->registry;
+        lane->backlog = dispatcher->backlog;
+        lane->budget.bytes_max = bytes_max / dispatcher->lane_count;
+        lane_init(lane);
+    }
+}
+
+// A partition is released while the reader still waits for it.
+static int64_t release_after_us(int64_t hand_over_ms) {
+    return hand_over_ms * 1000 - (hand_over_ms < 5000 ? hand_over_ms * 100 : 500000);
+}
+
+static void free_dispatcher(struct dispatcher *dispatcher) {
+    feed_clear(&dispatcher->feed);
+    backlog_destroy(dispatcher->backlog);
+    sem_destroy(&dispatcher->reader_closed);
+    sem_destroy(&dispatcher->lane_stopped);
+    free(dispatcher->lanes);
+    free(dispatcher);
+}
+
+enum status dispatcher_create(const struct dispatcher_options *options,
+                              struct dispatcher **ret_dispatcher, struct error *error) {
+    assert(options->worker_count > 0);
+    int64_t hand_over_ms = options->hand_over_ms > 0 ? options->hand_over_ms : HAND_OVER_MS;
+    struct dispatcher *dispatcher = memory_allocate(sizeof *dispatcher);
+    sem_init(&dispatcher->reader_closed, 0, 0);
+    sem_init(&dispatcher->lane_stopped, 0, 0);
+    dispatcher->backlog = backlog_create();
+    dispatcher->registry = options->registry;
+    create_lanes(dispatcher, options);
+    dispatcher->feed.lanes = dispatcher->lanes;
+    dispatcher->feed.lane_count = dispatcher->lane_count;
+    dispatcher->feed.window_max_events =
+        options->window_max_events > 0 ? options->window_max_events : WINDOW_MAX_EVENTS;
+    atomic_init(&dispatcher->feed.hand_over_us, release_after_us(hand_over_ms));
+    enum status status =
+        feed_start(&dispatcher->feed, options->log, options->group, hand_over_ms, error);
+    if (status != STATUS_OK) {
+        free_dispatcher(dispatcher);
+        return status;
+    }
+    dispatcher->listener.changed = configuration_changed;
+    registry_add_listener(dispatcher->registry, &dispatcher->listener);
+    metrics_add_collector(collect_backlog, dispatcher);
+    *ret_dispatcher = dispatcher;
+    return STATUS_OK;
+}
+
+static void wait_for(sem_t *semaphore) {
+    while (sem_wait(semaphore) != 0) {
+        assert(errno == EINTR);
+    }
+}
+
+static void reader_closed(void *context) {
+    struct dispatcher *dispatcher = CONTAINER_OF(context, struct dispatcher, feed);
+    sem_post(&dispatcher->reader_closed);
+}
+
+// What is left on the loops afterwards are calls and appends that free themselves.
+static void stop(struct dispatcher *dispatcher) {
+    registry_remove_listener(dispatcher->registry, &dispatcher->listener);
+    metrics_remove_collector(collect_backlog, dispatcher);
+    for (size_t i = 0; i < dispatcher->lane_count; i++) {
+        lane_post_stop(&dispatcher->lanes[i], &dispatcher->lane_stopped);
+    }
+    for (size_t i = 0; i < dispatcher->lane_count; i++) {
+        wait_for(&dispatcher->lane_stopped);
+    }
+    dispatcher->is_stopped = true;
+}
+
+void dispatcher_close(struct dispatcher *dispatcher, int64_t deadline_ms) {
+    if (dispatcher->is_stopped) {
+        return;
+    }
+    // The reader takes the partitions away one by one, and each hands over as in a rebalance.
+    int64_t deadline_us = deadline_ms * 1000;
+    if (deadline_us < atomic_load(&dispatcher->feed.hand_over_us)) {
+        atomic_store(&dispatcher->feed.hand_over_us, deadline_us);
+    }
+    event_log_reader_close(dispatcher->feed.reader, reader_closed);
+    wait_for(&dispatcher->reader_closed);
+    stop(dispatcher);
+    event_log_reader_destroy(dispatcher->feed.reader);
+    dispatcher->feed.reader = NULL;
+}
+
+void dispatcher_destroy(struct dispatcher *dispatcher) {
+    if (!dispatcher) {
+        return;
+    }
+    dispatcher_close(dispatcher, 0);
+    free_dispatcher(dispatcher);
+}

@@ -1,0 +1,102 @@
+#include "dispatcher/dispatcher_metrics.h"
+
+#include <pthread.h>
+
+static struct metric_family events_processed = {
+    .name = "eventgateway_events_processed_total",
+    .help = "Events taken from the log whose deliveries are all finished.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric_family events_lost = {
+    .name = "eventgateway_events_lost_total",
+    .help = "Offsets that retention removed from the log before they were delivered.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric_family records_refused = {
+    .name = "eventgateway_records_refused_total",
+    .help = "Records in the log of events that are no events.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric_family processing_time = {
+    .name = "eventgateway_events_custom_processing_seconds",
+    .help = "Time from receiving an event until its deliveries are finished.",
+    .kind = METRIC_HISTOGRAM,
+};
+static struct metric_family deliveries = {
+    .name = "eventgateway_deliveries_total",
+    .help = "Finished deliveries of events to subscriptions by outcome.",
+    .kind = METRIC_COUNTER,
+    .label_names = {"outcome"},
+};
+static struct metric_family attempts = {
+    .name = "eventgateway_delivery_attempts_total",
+    .help = "Calls of functions for deliveries by outcome.",
+    .kind = METRIC_COUNTER,
+    .label_names = {"outcome"},
+};
+static struct metric_family attempt_time = {
+    .name = "eventgateway_delivery_attempt_seconds",
+    .help = "Duration of the function's part of delivery attempts.",
+    .kind = METRIC_HISTOGRAM,
+};
+static struct metric_family in_flight = {
+    .name = "eventgateway_in_flight",
+    .help = "Calls of functions for deliveries that run now.",
+    .kind = METRIC_GAUGE,
+};
+static struct metric_family retries_waiting = {
+    .name = "eventgateway_retries_waiting",
+    .help = "Deliveries that failed and wait for their next attempt.",
+    .kind = METRIC_GAUGE,
+};
+static struct metric_family dead_letters = {
+    .name = "eventgateway_deadletters_total",
+    .help = "Deliveries that were given up and stored as dead letters.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric_family dead_letter_failures = {
+    .name = "eventgateway_deadletter_append_failures_total",
+    .help = "Dead letters that the log did not confirm; each is tried again.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric_family backlog = {
+    .name = "eventgateway_events_backlog",
+    .help = "Offsets in the log that are not finished, over the partitions of this node.",
+    .kind = METRIC_GAUGE,
+};
+
+static struct dispatcher_metrics metrics;
+static pthread_once_t metrics_once = PTHREAD_ONCE_INIT;
+
+static void find_metrics(void) {
+    static const char *const end_names[] = {
+        [DELIVERY_END_DELIVERED] = "delivered",
+        [DELIVERY_END_DEAD_LETTERED] = "dead_lettered",
+        [DELIVERY_END_DROPPED] = "dropped",
+        [DELIVERY_END_UNSUBSCRIBED] = "unsubscribed",
+    };
+    metrics = (struct dispatcher_metrics){
+        .events_processed = METRIC(&events_processed, NULL),
+        .events_lost = METRIC(&events_lost, NULL),
+        .records_refused = METRIC(&records_refused, NULL),
+        .processing_time = METRIC(&processing_time, NULL),
+        .attempt_time = METRIC(&attempt_time, NULL),
+        .in_flight = METRIC(&in_flight, NULL),
+        .retries_waiting = METRIC(&retries_waiting, NULL),
+        .dead_letters = METRIC(&dead_letters, NULL),
+        .dead_letter_failures = METRIC(&dead_letter_failures, NULL),
+        .backlog = METRIC(&backlog, NULL),
+    };
+    for (int i = 0; i < DELIVERY_END_COUNT; i++) {
+        metrics.deliveries[i] = METRIC(&deliveries, end_names[i]);
+    }
+    for (int i = 0; i <= INVOCATION_CANCELLED; i++) {
+        metrics.attempts[i] =
+            METRIC(&attempts, invocation_outcome_name((enum invocation_outcome)i));
+    }
+}
+
+const struct dispatcher_metrics *dispatcher_metrics(void) {
+    pthread_once(&metrics_once, find_metrics);
+    return &metrics;
+}

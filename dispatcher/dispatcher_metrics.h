@@ -1,0 +1,33 @@
+// The dispatcher's metrics, found once. Any thread. No label carries a name from outside.
+#ifndef EVENT_GATEWAY_DISPATCHER_DISPATCHER_METRICS_H
+#define EVENT_GATEWAY_DISPATCHER_DISPATCHER_METRICS_H
+
+#include "core/base/metrics.h"
+#include "core/functions/invoker.h"
+
+// How a delivery ended.
+enum delivery_end {
+    DELIVERY_END_DELIVERED,
+    DELIVERY_END_DEAD_LETTERED,
+    DELIVERY_END_DROPPED,      // given up, and the subscription wants no dead letters
+    DELIVERY_END_UNSUBSCRIBED, // the subscription was deleted meanwhile
+    DELIVERY_END_COUNT,
+};
+
+struct dispatcher_metrics {
+    struct metric *events_processed;
+    struct metric *events_lost; // removed by retention before they were delivered
+    struct metric *records_refused;
+    struct metric *processing_time; // from received to finished
+    struct metric *deliveries[DELIVERY_END_COUNT];
+    struct metric *attempts[INVOCATION_CANCELLED + 1];
+    struct metric *attempt_time;
+    struct metric *in_flight;
+    struct metric *retries_waiting;
+    struct metric *dead_letters;
+    struct metric *dead_letter_failures; // appends that the log did not confirm
+    struct metric *backlog;
+};
+const struct dispatcher_metrics *dispatcher_metrics(void);
+
+#endif

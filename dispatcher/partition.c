@@ -1,0 +1,202 @@
+#include "dispatcher/partition.h"
+
+#include "core/base/clock.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/base/text.h"
+#include "core/events/event.h"
+#include "core/registry/snapshot.h"
+#include "core/subscriptions/routes.h"
+#include "dispatcher/delivery.h"
+#include "dispatcher/dispatcher_metrics.h"
+#include "dispatcher/lane.h"
+#include "dispatcher/schedule.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+struct partition *partition_create(struct lane *lane, const struct partition_options *options) {
+    struct partition *partition = memory_allocate(sizeof *partition);
+    partition->lane = lane;
+    partition->reader = options->reader;
+    partition->number = options->number;
+    partition->committed = options->start_offset;
+    offset_tracker_init(&partition->tracker, options->start_offset);
+    window_init(&partition->window, &lane->budget, options->window_max_events, options->reader,
+                options->number);
+    return partition;
+}
+
+void partition_start(struct partition *partition) {
+    partition->state = PARTITION_FED;
+    lane_add(partition->lane, partition);
+    lane_refresh(partition->lane);
+    backlog_set(partition->lane->backlog, partition->number, partition, partition->committed);
+}
+
+bool partition_is_fed(const struct partition *partition) {
+    return partition->state == PARTITION_FED;
+}
+
+static int64_t expiry_of(const struct event *event) {
+    const struct event_extension *expiry = event_extension(event, "expirytime");
+    int64_t expires_us;
+    return expiry && timestamp_parse(expiry->value, &expires_us) == STATUS_OK ? expires_us
+                                                                              : INT64_MAX;
+}
+
+static struct trace_context trace_of(const struct event *event) {
+    const struct event_extension *traceparent = event_extension(event, "traceparent");
+    return trace_context_of(traceparent ? traceparent->value : (struct bytes){0},
+                            random_below(UINT64_MAX), random_below(UINT64_MAX));
+}
+
+static void taken_destroy(struct taken_event *taken) {
+    window_give(&taken->partition->window, 1, taken->bytes);
+    event_unref(taken->event);
+    free(taken);
+}
+
+static void take_event_over(struct partition *partition, struct taken_event *taken) {
+    offset_tracker_finish(&partition->tracker, &taken->place);
+    const struct dispatcher_metrics *metrics = dispatcher_metrics();
+    metric_add(metrics->events_processed, 1);
+    metric_observe_us(metrics->processing_time,
+                      clock_wall_us() - taken->event->context.received_us);
+    lane_mark(partition->lane, partition);
+    taken_destroy(taken);
+}
+
+void partition_delivery_finished(struct partition *partition, struct taken_event *taken) {
+    assert(taken->open_deliveries > 0);
+    taken->open_deliveries--;
+    if (taken->open_deliveries == 0) {
+        take_event_over(partition, taken);
+    }
+}
+
+static void add_delivery(void *context, const struct route_match *match) {
+    struct taken_event *taken = context;
+    struct partition *partition = taken->partition;
+    if (bytes_equal(match->subscription->id, taken->event->context.sync)) {
+        return; // It has handled the event while the caller waited.
+    }
+    struct subscription_queue *queue =
+        queue_table_get(&partition->queues, partition, match->subscription);
+    size_t size = delivery_size(match);
+    taken->bytes += size;
+    window_charge(&partition->window, size);
+    schedule_add(delivery_create(queue, taken, match));
+}
+
+static void match_event(struct partition *partition, struct taken_event *taken) {
+    const struct event *event = taken->event;
+    struct route_query query = {.space = event->context.space,
+                                .type = event->type,
+                                .method = event->context.method,
+                                .path = event->context.path};
+    // Held while its deliveries are made: one that is dropped at once must not end the event.
+    taken->open_deliveries = 1;
+    routes_match_async(snapshot_routes(partition->lane->snapshot), &query, add_delivery, taken);
+    partition_delivery_finished(partition, taken);
+}
+
+static void take_record(struct partition *partition, const struct taken_record *record) {
+    struct taken_event *taken = memory_allocate(sizeof *taken);
+    taken->place.offset = record->offset;
+    taken->partition = partition;
+    taken->event = record->event;
+    taken->bytes = record->bytes;
+    taken->expires_us = expiry_of(record->event);
+    taken->trace = trace_of(record->event);
+    if (!offset_tracker_seen(&partition->tracker, &taken->place)) {
+        taken_destroy(taken); // The log gave it twice.
+        return;
+    }
+    match_event(partition, taken);
+}
+
+void partition_take(struct partition *partition, const struct taken_record *records, size_t count) {
+    assert(partition->state == PARTITION_FED);
+    lane_refresh(partition->lane);
+    lane_mark(partition->lane, partition);
+    for (size_t i = 0; i < count; i++) {
+        if (records[i].event) {
+            take_record(partition, &records[i]);
+        } else {
+            offset_tracker_pass(&partition->tracker, records[i].offset + 1);
+            window_give(&partition->window, 1, records[i].bytes);
+        }
+    }
+}
+
+void partition_skip_to(struct partition *partition, int64_t offset) {
+    offset_tracker_pass(&partition->tracker, offset);
+    lane_mark(partition->lane, partition);
+}
+
+static void renew_queue(void *context, struct subscription_queue *queue) {
+    const struct snapshot *snapshot = context;
+    schedule_renew(queue, snapshot_subscription(snapshot, queue->subscription->space,
+                                                queue->subscription->id));
+}
+
+void partition_configuration_changed(struct partition *partition) {
+    queue_table_each(&partition->queues, renew_queue, (void *)partition->lane->snapshot);
+}
+
+static void forget_waiting(void *context, struct subscription_queue *queue) {
+    (void)context;
+    schedule_forget_waiting(queue);
+}
+
+static void forget_all(void *context, struct subscription_queue *queue) {
+    (void)context;
+    schedule_forget_all(queue);
+}
+
+void partition_destroy(struct partition *partition) {
+    queue_table_each(&partition->queues, forget_all, NULL);
+    queue_table_clear(&partition->queues);
+    // What was forgotten is still in the tracker, which is how its offset was not committed.
+    while (partition->tracker.first) {
+        struct taken_event *taken =
+            CONTAINER_OF(partition->tracker.first, struct taken_event, place);
+        offset_tracker_finish(&partition->tracker, &taken->place);
+        taken_destroy(taken);
+    }
+    event_loop_timer_stop(partition->lane->loop, &partition->hand_over_timer);
+    backlog_remove(partition->lane->backlog, partition->number, partition);
+    lane_remove(partition->lane, partition);
+    free(partition);
+}
+
+static void release(struct partition *partition) {
+    event_log_reader_release(partition->reader, partition->number,
+                             offset_tracker_position(&partition->tracker));
+    partition_destroy(partition);
+}
+
+static void hand_over_is_due(struct event_loop_timer *timer) {
+    release(CONTAINER_OF(timer, struct partition, hand_over_timer));
+}
+
+void partition_revoke(struct partition *partition, int64_t hand_over_us) {
+    partition->state = PARTITION_HANDING_OVER;
+    queue_table_each(&partition->queues, forget_waiting, NULL);
+    partition->hand_over_timer.expired = hand_over_is_due;
+    event_loop_timer_start(partition->lane->loop, &partition->hand_over_timer, hand_over_us);
+    lane_mark(partition->lane, partition);
+}
+
+void partition_settle(struct partition *partition) {
+    int64_t position = offset_tracker_position(&partition->tracker);
+    if (position > partition->committed) {
+        partition->committed = position;
+        event_log_reader_commit(partition->reader, partition->number, position);
+        backlog_set(partition->lane->backlog, partition->number, partition, position);
+    }
+    if (partition->state == PARTITION_HANDING_OVER && partition->running == 0) {
+        release(partition);
+    }
+}
