@@ -21,6 +21,11 @@ enum {
     FIRST_HEAP_CAPACITY = 64
 };
 
+struct heap_slot {
+    int64_t due_us; // the timer's, so that comparing needs no look at the timer
+    struct event_loop_timer *timer;
+};
+
 struct event_loop {
     char name[16];
     int epoll_fd;
@@ -34,7 +39,7 @@ struct event_loop {
     int ready_next;
 
     // Binary min-heap by due_us; heap[0] is unused so that index 0 can mean "not running".
-    struct event_loop_timer **heap;
+    struct heap_slot *heap;
     size_t timer_count;
     size_t heap_capacity;
 
@@ -56,18 +61,14 @@ struct event_loop_thread {
     struct event_loop *loop;
 };
 
-static bool timer_is_before(const struct event_loop_timer *a, const struct event_loop_timer *b) {
-    return a->due_us < b->due_us;
-}
-
 static void heap_place(struct event_loop *loop, size_t index, struct event_loop_timer *timer) {
-    loop->heap[index] = timer;
+    loop->heap[index] = (struct heap_slot){timer->due_us, timer};
     timer->heap_index = index;
 }
 
 static void heap_move_up(struct event_loop *loop, size_t index, struct event_loop_timer *timer) {
-    while (index > 1 && timer_is_before(timer, loop->heap[index / 2])) {
-        heap_place(loop, index, loop->heap[index / 2]);
+    while (index > 1 && timer->due_us < loop->heap[index / 2].due_us) {
+        heap_place(loop, index, loop->heap[index / 2].timer);
         index /= 2;
     }
     heap_place(loop, index, timer);
@@ -79,21 +80,20 @@ static void heap_move_down(struct event_loop *loop, size_t index, struct event_l
         if (child > loop->timer_count) {
             break;
         }
-        if (child < loop->timer_count &&
-            timer_is_before(loop->heap[child + 1], loop->heap[child])) {
+        if (child < loop->timer_count && loop->heap[child + 1].due_us < loop->heap[child].due_us) {
             child++;
         }
-        if (!timer_is_before(loop->heap[child], timer)) {
+        if (loop->heap[child].due_us >= timer->due_us) {
             break;
         }
-        heap_place(loop, index, loop->heap[child]);
+        heap_place(loop, index, loop->heap[child].timer);
         index = child;
     }
     heap_place(loop, index, timer);
 }
 
 static void heap_settle(struct event_loop *loop, size_t index, struct event_loop_timer *timer) {
-    if (index > 1 && timer_is_before(timer, loop->heap[index / 2])) {
+    if (index > 1 && timer->due_us < loop->heap[index / 2].due_us) {
         heap_move_up(loop, index, timer);
     } else {
         heap_move_down(loop, index, timer);
@@ -112,7 +112,7 @@ static void heap_insert(struct event_loop *loop, struct event_loop_timer *timer)
 
 static void heap_remove(struct event_loop *loop, struct event_loop_timer *timer) {
     size_t index = timer->heap_index;
-    struct event_loop_timer *last = loop->heap[loop->timer_count];
+    struct event_loop_timer *last = loop->heap[loop->timer_count].timer;
     loop->timer_count--;
     timer->heap_index = 0;
     if (last != timer) {
@@ -142,8 +142,8 @@ static void handle_ready(struct event_loop *loop) {
 
 // A timer that is started while they expire is due after now_us, so this ends.
 static void expire_timers(struct event_loop *loop) {
-    while (loop->timer_count > 0 && loop->heap[1]->due_us <= loop->now_us) {
-        struct event_loop_timer *timer = loop->heap[1];
+    while (loop->timer_count > 0 && loop->heap[1].due_us <= loop->now_us) {
+        struct event_loop_timer *timer = loop->heap[1].timer;
         heap_remove(loop, timer);
         timer->expired(timer);
     }
@@ -187,7 +187,7 @@ static int milliseconds_to_next_timer(struct event_loop *loop) {
     if (loop->timer_count == 0) {
         return -1;
     }
-    int64_t wait_us = loop->heap[1]->due_us - clock_monotonic_us();
+    int64_t wait_us = loop->heap[1].due_us - clock_monotonic_us();
     if (wait_us <= 0) {
         return 0;
     }

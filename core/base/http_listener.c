@@ -80,7 +80,7 @@ enum status http_listen(const char *address, uint16_t port, bool must_be_free, i
         return error_set(error, STATUS_UNAVAILABLE, "cannot listen on %s port %u: %s", address,
                          port, strerror(errno));
     }
-    union socket_address bound;
+    union socket_address bound = {.v6 = {0}};
     socklen_t bound_size = sizeof bound;
     getsockname(fd, &bound.any, &bound_size);
     // The port lies at the same place in both families.

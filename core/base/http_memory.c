@@ -95,7 +95,7 @@ void *MHD_pool_reallocate(struct MemoryPool *pool, void *old, size_t old_size, s
         return old;
     }
     void *block = MHD_pool_allocate(pool, new_size, false);
-    if (block && old_size > 0) {
+    if (block && old && old_size > 0) {
         memcpy(block, old, old_size);
     }
     return block;
@@ -104,7 +104,7 @@ void *MHD_pool_reallocate(struct MemoryPool *pool, void *old, size_t old_size, s
 void *MHD_pool_reset(struct MemoryPool *pool, void *keep, size_t copy_bytes, size_t new_size) {
     // What is kept lies behind the head, so this is how far the head has gone.
     size_t head_size = keep ? (size_t)((char *)keep - pool->memory) : 0;
-    if (copy_bytes > 0) {
+    if (keep && copy_bytes > 0) {
         memmove(pool->memory, keep, copy_bytes);
     }
     if (head_size > RESIDENT_MAX && copy_bytes <= RESIDENT_MAX) {

@@ -23,7 +23,7 @@ struct lingering_socket {
     struct event_loop_watch watch;
     struct event_loop_timer timer;
     struct lingering_socket *next;
-    struct lingering_socket *previous;
+    struct lingering_socket **link; // what points to this one
 };
 
 struct http_lingering {
@@ -80,13 +80,9 @@ static void linger_end(struct lingering_socket *linger) {
     event_loop_watch_remove(set->loop, &linger->watch);
     event_loop_timer_stop(set->loop, &linger->timer);
     close(linger->watch.fd);
-    if (linger->previous) {
-        linger->previous->next = linger->next;
-    } else {
-        set->first = linger->next;
-    }
+    *linger->link = linger->next;
     if (linger->next) {
-        linger->next->previous = linger->previous;
+        linger->next->link = linger->link;
     }
     set->count--;
     free(linger);
@@ -121,8 +117,10 @@ void http_lingering_destroy(struct http_lingering *lingering) {
     if (!lingering) {
         return;
     }
-    while (lingering->first) {
-        linger_end(lingering->first);
+    for (struct lingering_socket *linger = lingering->first; linger;) {
+        struct lingering_socket *next = linger->next;
+        linger_end(linger);
+        linger = next;
     }
     free(lingering);
 }
@@ -141,8 +139,9 @@ void http_lingering_add(struct http_lingering *lingering, int fd) {
     linger->timer.expired = linger_expired;
     linger->next = lingering->first;
     if (linger->next) {
-        linger->next->previous = linger;
+        linger->next->link = &linger->next;
     }
+    linger->link = &lingering->first;
     lingering->first = linger;
     lingering->count++;
     if (event_loop_watch_add(lingering->loop, &linger->watch, NULL) != STATUS_OK) {

@@ -69,6 +69,10 @@ static void connection_closed(struct http_server *server, struct http_connection
     if (server->lingering && (has_unread || connection->lingers)) {
         http_lingering_add(server->lingering, connection->fd);
     }
+    if (connection->request) {
+        // After an error within an error libmicrohttpd closes without having said that it is over.
+        http_server_end_request(connection->request);
+    }
     if (connection->previous) {
         connection->previous->next = connection->next;
     } else {
@@ -92,7 +96,15 @@ static void on_connection(void *context, struct MHD_Connection *mhd, void **sock
 }
 
 static void *on_target(void *context, const char *target, struct MHD_Connection *mhd) {
-    return http_server_begin_request(context, target, mhd);
+    void *request = http_server_begin_request(context, target, mhd);
+    // libmicrohttpd would now make a list of the arguments in the connection's memory, which nobody
+    // wants; and 0.9.75 hangs when they do not fit. The target lies in that memory, and may be
+    // written.
+    char *question_mark = target ? strchr(target, '?') : NULL;
+    if (question_mark && question_mark[1] != '\0') {
+        question_mark[1] = '\0';
+    }
+    return request;
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *path,
@@ -256,7 +268,8 @@ enum status http_server_create(struct event_loop *loop, const struct http_server
     server->options = *options;
     server->name = memory_copy_text(options->name ? options->name : "http");
     set_defaults(server);
-    server->metric_connections = METRIC(&connections_open, server->name);
+    server->metric_connections =
+        metric_of(&connections_open, (const char *const[]){server->name, NULL});
     server->timer.expired = daemon_timer_expired;
     server->sweep.expired = sweep_expired;
     server->hook.before_wait = daemon_before_wait;

@@ -31,7 +31,7 @@ void http_server_refuse(struct http_connection *connection, unsigned status, con
     connection->lingers = true;
     char code[16];
     snprintf(code, sizeof code, "%u", status);
-    metric_add(METRIC(&requests_refused, server->name, code), 1);
+    metric_add(metric_of(&requests_refused, (const char *const[]){server->name, code, NULL}), 1);
 }
 
 struct http_request *http_server_begin_request(struct http_server *server, const char *target,

@@ -111,7 +111,7 @@ static inline bool raw_header(const struct raw_answer *answer, const char *name,
                               size_t size) {
     char pattern[128];
     snprintf(pattern, sizeof pattern, "\r\n%s:", name);
-    const char *at = strcasestr(answer->head, pattern);
+    const char *at = answer->head ? strcasestr(answer->head, pattern) : NULL;
     if (!at) {
         return false;
     }

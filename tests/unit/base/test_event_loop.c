@@ -37,11 +37,11 @@ static int teardown(void **state) {
 struct noted_task {
     struct event_loop_task task;
     struct event_loop *loop;
-    int number;
     int *log;
     int *log_size;
-    bool stops;
     struct noted_task *posts;
+    int number;
+    bool stops;
 };
 
 static void note(struct event_loop_task *task) {
@@ -61,7 +61,7 @@ static void tasks_run_in_the_order_posted(void **state) {
     int size = 0;
     struct noted_task tasks[5];
     for (int i = 0; i < 5; i++) {
-        tasks[i] = (struct noted_task){{note, NULL}, loop, i, log, &size, i == 4, NULL};
+        tasks[i] = (struct noted_task){{note, NULL}, loop, log, &size, NULL, i, i == 4};
     }
     event_loop_post(loop, &tasks[0].task);
     tasks[1].task.next = &tasks[2].task;
@@ -79,9 +79,9 @@ static void a_task_posted_by_a_task_waits_for_what_was_posted_before(void **stat
     struct event_loop *loop = *state;
     int log[8];
     int size = 0;
-    struct noted_task inner = {{note, NULL}, loop, 9, log, &size, true, NULL};
-    struct noted_task first = {{note, NULL}, loop, 1, log, &size, false, &inner};
-    struct noted_task second = {{note, NULL}, loop, 2, log, &size, false, NULL};
+    struct noted_task inner = {{note, NULL}, loop, log, &size, NULL, 9, true};
+    struct noted_task first = {{note, NULL}, loop, log, &size, &inner, 1, false};
+    struct noted_task second = {{note, NULL}, loop, log, &size, NULL, 2, false};
     event_loop_post(loop, &first.task);
     event_loop_post(loop, &second.task);
     event_loop_run(loop);
@@ -95,7 +95,7 @@ static void stop_before_run_still_runs_what_was_posted(void **state) {
     struct event_loop *loop = *state;
     int log[2];
     int size = 0;
-    struct noted_task task = {{note, NULL}, loop, 1, log, &size, false, NULL};
+    struct noted_task task = {{note, NULL}, loop, log, &size, NULL, 1, false};
     event_loop_post(loop, &task.task);
     event_loop_stop(loop);
     event_loop_run(loop);
@@ -106,7 +106,7 @@ static void a_loop_can_run_again_after_a_stop(void **state) {
     struct event_loop *loop = *state;
     int log[2];
     int size = 0;
-    struct noted_task task = {{note, NULL}, loop, 1, log, &size, true, NULL};
+    struct noted_task task = {{note, NULL}, loop, log, &size, NULL, 1, true};
     event_loop_stop(loop);
     event_loop_run(loop);
     event_loop_post(loop, &task.task);
@@ -324,7 +324,7 @@ static void a_hook_gets_further_turns_as_long_as_it_wants_them(void **state) {
     // Nothing else wakes this loop: without the further turns it would sleep for ever.
     int log[1];
     int size = 0;
-    struct noted_task waker = {{note, NULL}, *state, 1, log, &size, false, NULL};
+    struct noted_task waker = {{note, NULL}, *state, log, &size, NULL, 1, false};
     event_loop_post(*state, &waker.task);
     event_loop_run(*state);
     assert_true(hook.calls >= 5);
@@ -474,7 +474,7 @@ static void what_is_left_is_forgotten_when_the_loop_is_destroyed(void **state) {
     struct event_loop *loop = create_loop();
     int log[1];
     int size = 0;
-    struct noted_task task = {{note, NULL}, loop, 1, log, &size, false, NULL};
+    struct noted_task task = {{note, NULL}, loop, log, &size, NULL, 1, false};
     struct noted_timer timer = {{timer_note, 0, 0}, loop, 1, log, &size, 0, NULL, false};
     event_loop_post(loop, &task.task);
     event_loop_timer_start(loop, &timer.timer, 0);
