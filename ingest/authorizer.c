@@ -41,11 +41,14 @@ static void refuse(struct authorization *authorization, const char *reason, cons
     intake_refuse(intake, 403, 0, "%s", message);
 }
 
-// Puts authtype, authid and authclaims (the documented extension authcontext) into the event.
+// Puts authtype, authid and authclaims (the documented extension authcontext) into the event. What
+// the client itself sent under these names goes, so that it cannot pass for the authorizer's word.
 static enum status mark_event(struct intake *intake, size_t index, const char *principal,
                               const json_t *context, struct error *error) {
     const struct event *marked = NULL;
-    struct event_builder *builder = event_builder_of(intake->events.events[index]);
+    static const char *const names[] = {"authtype", "authid", "authclaims"};
+    struct event_builder *builder =
+        event_builder_of_without(intake->events.events[index], names, ARRAY_LENGTH(names));
     event_builder_set(builder, BYTES("authtype"), BYTES("user"), EVENT_VALUE_STRING);
     if (principal && principal[0] != '\0') {
         event_builder_set(builder, BYTES("authid"), bytes_of_text(principal), EVENT_VALUE_STRING);

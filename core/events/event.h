@@ -83,6 +83,9 @@ void event_builder_set_data(struct event_builder *builder, struct bytes data,
 void event_builder_set_context(struct event_builder *builder, const struct event_context *context);
 // A builder filled with everything of an event, to make a changed copy.
 struct event_builder *event_builder_of(const struct event *event);
+// The same without the extensions of these names.
+struct event_builder *event_builder_of_without(const struct event *event, const char *const *names,
+                                               size_t count);
 // Consumes the builder, also on failure. Runs event_check. One allocation holds the event and all
 // its bytes.
 enum status must_check event_builder_finish_take(struct event_builder *builder,

@@ -200,7 +200,17 @@ void event_builder_set_context(struct event_builder *builder, const struct event
     };
 }
 
-struct event_builder *event_builder_of(const struct event *event) {
+static bool is_one_of(struct bytes name, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (bytes_equal_text(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct event_builder *event_builder_of_without(const struct event *event, const char *const *names,
+                                               size_t count) {
     const struct bytes standard[EVENT_ATTRIBUTE_COUNT] = {
         [EVENT_ATTRIBUTE_ID] = event->id,
         [EVENT_ATTRIBUTE_SOURCE] = event->source,
@@ -218,12 +228,19 @@ struct event_builder *event_builder_of(const struct event *event) {
     }
     for (size_t i = 0; i < event->extension_count; i++) {
         const struct event_extension *extension = &event->extensions[i];
+        if (is_one_of(extension->name, names, count)) {
+            continue;
+        }
         event_builder_add_extension(builder, event_builder_copy(builder, extension->name),
                                     event_builder_copy(builder, extension->value), extension->kind);
     }
     event_builder_set_data(builder, event->data, event->data_kind);
     event_builder_set_context(builder, &event->context);
     return builder;
+}
+
+struct event_builder *event_builder_of(const struct event *event) {
+    return event_builder_of_without(event, NULL, 0);
 }
 
 // The event as the builder holds it, everything lent.
