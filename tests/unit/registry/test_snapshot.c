@@ -1,0 +1,243 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "core/base/memory.h"
+#include "core/registry/snapshot_builder.h"
+
+static struct bytes text(const char *of) {
+    return bytes_of_text(of);
+}
+
+static void put_document(struct snapshot_builder *builder, enum resource_kind kind,
+                         const char *space, const char *id, const char *document) {
+    struct error error = {""};
+    if (snapshot_builder_put(builder, kind, text(space), text(id), text(document), &error) !=
+        STATUS_OK) {
+        fail_msg("%s", error.text);
+    }
+}
+
+static void put_function(struct snapshot_builder *builder, const char *space, const char *id,
+                         const char *type) {
+    char document[256];
+    snprintf(document, sizeof document,
+             "{\"space\":\"%s\",\"functionId\":\"%s\",\"type\":\"%s\",\"provider\":{}}", space, id,
+             type);
+    put_document(builder, RESOURCE_FUNCTION, space, id, document);
+}
+
+static void put_subscription(struct snapshot_builder *builder, const char *space, const char *id) {
+    char document[256];
+    snprintf(document, sizeof document,
+             "{\"space\":\"%s\",\"subscriptionId\":\"%s\",\"type\":\"async\",\"eventType\":\"t\","
+             "\"functionId\":\"f\"}",
+             space, id);
+    put_document(builder, RESOURCE_SUBSCRIPTION, space, id, document);
+}
+
+static void remove_it(struct snapshot_builder *builder, enum resource_kind kind, const char *space,
+                      const char *id) {
+    assert_int_equal(
+        snapshot_builder_put(builder, kind, text(space), text(id), (struct bytes){0}, NULL),
+        STATUS_OK);
+}
+
+static const struct snapshot *make_some(void) {
+    struct snapshot_builder *builder = snapshot_builder_create(NULL);
+    put_function(builder, "default", "b", "http");
+    put_function(builder, "default", "a", "http");
+    put_function(builder, "alpha", "a", "awslambda");
+    put_subscription(builder, "default", "s2");
+    put_subscription(builder, "default", "s1");
+    put_document(builder, RESOURCE_EVENT_TYPE, "zeta", "t", "{\"space\":\"zeta\",\"name\":\"t\"}");
+    put_document(builder, RESOURCE_CORS, "default", "GET%2F",
+                 "{\"space\":\"default\",\"corsId\":\"GET%2F\",\"method\":\"GET\",\"path\":\"/\"}");
+    return snapshot_builder_finish_take(builder, 7);
+}
+
+static void an_empty_snapshot_holds_nothing(void **state) {
+    (void)state;
+    size_t count = 9;
+    const struct snapshot *snapshot =
+        snapshot_builder_finish_take(snapshot_builder_create(NULL), 0);
+    assert_int_equal(snapshot_revision(snapshot), 0);
+    assert_null(snapshot_function(snapshot, text("default"), text("f")));
+    assert_int_equal(snapshot_count(snapshot, RESOURCE_CORS, text("")), 0);
+    (void)snapshot_subscriptions(snapshot, &count);
+    assert_int_equal(count, 0);
+    assert_non_null(snapshot_routes(snapshot));
+    snapshot_unref(snapshot);
+}
+
+static void resources_are_found_by_space_and_id(void **state) {
+    (void)state;
+    const struct snapshot *snapshot = make_some();
+    assert_int_equal(snapshot_revision(snapshot), 7);
+    assert_true(
+        bytes_equal_text(snapshot_function(snapshot, text("alpha"), text("a"))->type, "awslambda"));
+    assert_null(snapshot_function(snapshot, text("alpha"), text("b")));
+    assert_null(snapshot_function(snapshot, text("alph"), text("aa")));
+    assert_non_null(snapshot_event_type(snapshot, text("zeta"), text("t")));
+    assert_non_null(snapshot_subscription(snapshot, text("default"), text("s1")));
+    assert_non_null(snapshot_cors_rule(snapshot, text("default"), text("GET%2F")));
+    const struct json_t *document =
+        snapshot_document(snapshot, RESOURCE_FUNCTION, text("default"), text("b"));
+    assert_string_equal(json_string_value(json_object_get(document, "functionId")), "b");
+    assert_null(snapshot_document(snapshot, RESOURCE_CORS, text("default"), text("b")));
+    snapshot_unref(snapshot);
+}
+
+static void append_keys(void *context, struct bytes space, struct bytes id,
+                        const struct json_t *document) {
+    struct buffer *list = context;
+    assert_non_null(document);
+    buffer_append(list, space);
+    buffer_append_byte(list, '/');
+    buffer_append(list, id);
+    buffer_append_byte(list, ' ');
+}
+
+static void append_space(void *context, struct bytes space) {
+    struct buffer *list = context;
+    buffer_append(list, space);
+    buffer_append_byte(list, ' ');
+}
+
+static void listings_are_sorted_by_space_and_id(void **state) {
+    (void)state;
+    struct buffer list = {0};
+    const struct snapshot *snapshot = make_some();
+    snapshot_each(snapshot, RESOURCE_FUNCTION, text(""), append_keys, &list);
+    assert_string_equal(list.data, "alpha/a default/a default/b ");
+    buffer_reset(&list);
+    snapshot_each(snapshot, RESOURCE_FUNCTION, text("default"), append_keys, &list);
+    assert_string_equal(list.data, "default/a default/b ");
+    buffer_reset(&list);
+    snapshot_each_space(snapshot, append_space, &list);
+    assert_string_equal(list.data, "alpha default zeta ");
+    assert_int_equal(snapshot_count(snapshot, RESOURCE_FUNCTION, text("")), 3);
+    assert_int_equal(snapshot_count(snapshot, RESOURCE_FUNCTION, text("default")), 2);
+    assert_int_equal(snapshot_count(snapshot, RESOURCE_FUNCTION, text("zeta")), 0);
+    size_t count = 0;
+    const struct subscription *const *all = snapshot_subscriptions(snapshot, &count);
+    assert_int_equal(count, 2);
+    assert_true(bytes_equal_text(all[0]->id, "s1"));
+    assert_true(bytes_equal_text(all[1]->id, "s2"));
+    buffer_clear(&list);
+    snapshot_unref(snapshot);
+}
+
+static void what_does_not_change_is_shared_with_the_snapshot_before(void **state) {
+    (void)state;
+    const struct snapshot *before = make_some();
+    struct snapshot_builder *builder = snapshot_builder_create(before);
+    put_function(builder, "default", "b", "awslambda");
+    remove_it(builder, RESOURCE_FUNCTION, "alpha", "a");
+    remove_it(builder, RESOURCE_FUNCTION, "alpha", "never-there");
+    const struct snapshot *after = snapshot_builder_finish_take(builder, 8);
+    assert_ptr_equal(snapshot_function(after, text("default"), text("a")),
+                     snapshot_function(before, text("default"), text("a")));
+    assert_ptr_equal(snapshot_routes(after), snapshot_routes(before));
+    assert_true(
+        bytes_equal_text(snapshot_function(after, text("default"), text("b"))->type, "awslambda"));
+    assert_true(
+        bytes_equal_text(snapshot_function(before, text("default"), text("b"))->type, "http"));
+    assert_null(snapshot_function(after, text("alpha"), text("a")));
+    snapshot_unref(before);
+    assert_non_null(snapshot_subscription(after, text("default"), text("s1")));
+    snapshot_unref(after);
+}
+
+static void count_match(void *context, const struct route_match *match) {
+    (void)match;
+    (*(size_t *)context)++;
+}
+
+static size_t matches(const struct snapshot *snapshot) {
+    size_t count = 0;
+    struct route_query query = {text("default"), text("t"), text("POST"), text("/")};
+    routes_match_async(snapshot_routes(snapshot), &query, count_match, &count);
+    return count;
+}
+
+static void routes_follow_the_subscriptions(void **state) {
+    (void)state;
+    const struct snapshot *before = make_some();
+    assert_int_equal(matches(before), 2);
+    struct snapshot_builder *builder = snapshot_builder_create(before);
+    remove_it(builder, RESOURCE_SUBSCRIPTION, "default", "s1");
+    put_subscription(builder, "default", "s3");
+    put_subscription(builder, "default", "s4");
+    const struct snapshot *after = snapshot_builder_finish_take(builder, 8);
+    snapshot_unref(before);
+    assert_int_equal(matches(after), 3);
+    snapshot_unref(after);
+}
+
+static void the_last_word_on_a_resource_counts(void **state) {
+    (void)state;
+    struct snapshot_builder *builder = snapshot_builder_create(NULL);
+    put_function(builder, "default", "f", "http");
+    put_function(builder, "default", "f", "awslambda");
+    put_function(builder, "default", "g", "http");
+    remove_it(builder, RESOURCE_FUNCTION, "default", "g");
+    const struct snapshot *snapshot = snapshot_builder_finish_take(builder, 1);
+    assert_true(bytes_equal_text(snapshot_function(snapshot, text("default"), text("f"))->type,
+                                 "awslambda"));
+    assert_null(snapshot_function(snapshot, text("default"), text("g")));
+    snapshot_unref(snapshot);
+}
+
+static void what_cannot_be_understood_is_left_out(void **state) {
+    (void)state;
+    static const char *const documents[] = {
+        "not json", "[]", "{\"space\":\"default\"}",
+        "{\"space\":\"other\",\"functionId\":\"a\",\"type\":\"http\",\"provider\":{}}",
+        "{\"space\":\"default\",\"functionId\":\"other\",\"type\":\"http\",\"provider\":{}}"};
+    const struct snapshot *before = make_some();
+    for (size_t i = 0; i < ARRAY_LENGTH(documents); i++) {
+        struct snapshot_builder *builder = snapshot_builder_create(before);
+        struct error error = {""};
+        assert_int_equal(snapshot_builder_put(builder, RESOURCE_FUNCTION, text("default"),
+                                              text("a"), text(documents[i]), &error),
+                         STATUS_INVALID);
+        assert_true(strlen(error.text) > 0);
+        const struct snapshot *after = snapshot_builder_finish_take(builder, 8);
+        assert_null(snapshot_function(after, text("default"), text("a")));
+        assert_non_null(snapshot_function(after, text("default"), text("b")));
+        snapshot_unref(after);
+    }
+    snapshot_unref(before);
+}
+
+static void an_unfinished_builder_changes_nothing(void **state) {
+    (void)state;
+    const struct snapshot *before = make_some();
+    struct snapshot_builder *builder = snapshot_builder_create(before);
+    put_function(builder, "default", "c", "http");
+    remove_it(builder, RESOURCE_FUNCTION, "default", "a");
+    snapshot_builder_destroy(builder);
+    assert_non_null(snapshot_function(before, text("default"), text("a")));
+    snapshot_unref(before);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_empty_snapshot_holds_nothing),
+        cmocka_unit_test(resources_are_found_by_space_and_id),
+        cmocka_unit_test(listings_are_sorted_by_space_and_id),
+        cmocka_unit_test(what_does_not_change_is_shared_with_the_snapshot_before),
+        cmocka_unit_test(routes_follow_the_subscriptions),
+        cmocka_unit_test(the_last_word_on_a_resource_counts),
+        cmocka_unit_test(what_cannot_be_understood_is_left_out),
+        cmocka_unit_test(an_unfinished_builder_changes_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
