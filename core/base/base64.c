@@ -72,41 +72,43 @@ static char *store_group(uint32_t group, char *out) {
     return out + 3;
 }
 
-// text has no padding any more. NULL when it is not base64.
-static char *decode_digits(struct bytes text, const unsigned char digits[256], char *out) {
-    const unsigned char *next = (const unsigned char *)text.data;
+// text has no padding any more; writes to *next and moves it. False when it is not base64.
+static bool decode_digits(struct bytes text, const unsigned char digits[256], char **next) {
+    const unsigned char *digit = (const unsigned char *)text.data;
     size_t left = text.size;
-    for (; left >= 4; left -= 4, next += 4) {
-        uint32_t group = decode_group(next, digits);
+    for (; left >= 4; left -= 4, digit += 4) {
+        uint32_t group = decode_group(digit, digits);
         if (group >> 24) {
-            return NULL;
+            return false;
         }
-        out = store_group(group, out);
+        *next = store_group(group, *next);
     }
-    if (left == 0) {
-        return out;
-    }
-    if (left == 1) {
-        return NULL;
+    if (left < 2) {
+        return left == 0;
     }
     // Absent digits count as zeros; a digit that is there must not have bits beyond the last byte,
     // which no encoder leaves behind.
-    unsigned char last[4] = {next[0], next[1], left > 2 ? next[2] : 'A', 'A'};
+    unsigned char last[4] = {digit[0], digit[1], left > 2 ? digit[2] : 'A', 'A'};
     uint32_t group = decode_group(last, digits);
     if (group >> 24 || group & (left == 2 ? 0xffff : 0xff)) {
-        return NULL;
+        return false;
     }
-    return store_group(group, out) - (4 - left);
+    *next = store_group(group, *next) - (4 - left);
+    return true;
 }
 
 static enum status decode(struct bytes text, const unsigned char digits[256],
                           struct buffer *ret_buffer) {
     char *start = buffer_reserve(ret_buffer, text.size / 4 * 3 + 3);
-    char *end = decode_digits(text, digits, start);
-    // What was written stays beyond the buffer's end when it was no base64.
-    *(end ? end : start) = '\0';
-    ret_buffer->size += end ? (size_t)(end - start) : 0;
-    return end ? STATUS_OK : STATUS_INVALID;
+    char *end = start;
+    if (!decode_digits(text, digits, &end)) {
+        // What was written lies beyond the buffer's end.
+        *start = '\0';
+        return STATUS_INVALID;
+    }
+    *end = '\0';
+    ret_buffer->size += (size_t)(end - start);
+    return STATUS_OK;
 }
 
 enum status base64_decode(struct bytes text, struct buffer *ret_buffer) {

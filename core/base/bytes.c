@@ -66,14 +66,11 @@ size_t bytes_find(struct bytes bytes, char byte) {
 }
 
 struct bytes bytes_slice(struct bytes bytes, size_t start, size_t size) {
-    if (start > bytes.size) {
-        start = bytes.size;
+    if (start >= bytes.size) {
+        return (struct bytes){0};
     }
-    if (size > bytes.size - start) {
-        size = bytes.size - start;
-    }
-    // NULL + 0 is undefined in C.
-    return (struct bytes){bytes.data ? bytes.data + start : NULL, size};
+    size_t rest = bytes.size - start;
+    return (struct bytes){bytes.data + start, size < rest ? size : rest};
 }
 
 static bool is_blank(char byte) {

@@ -49,7 +49,7 @@ void buffer_append_byte(struct buffer *buffer, char byte);
 void buffer_append_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 // Makes room for size more bytes and returns where they go; the caller then adds to buffer->size.
-char *buffer_reserve(struct buffer *buffer, size_t size);
+char *buffer_reserve(struct buffer *buffer, size_t size) __attribute__((returns_nonnull));
 struct bytes buffer_bytes(const struct buffer *buffer);
 // Empties it but keeps the memory.
 void buffer_reset(struct buffer *buffer);

@@ -284,10 +284,8 @@ static enum place end_value(struct scanner *scanner, struct nesting *nesting) {
 }
 
 static bool scan_text(struct scanner *scanner) {
-    struct nesting nesting;
+    struct nesting nesting = {0};
     enum place place = BEFORE_VALUE;
-    nesting.depth = 0;
-    // A level's bit is written when it opens, before anything reads it.
     while (place == BEFORE_VALUE || place == AFTER_VALUE) {
         place =
             place == BEFORE_VALUE ? begin_value(scanner, &nesting) : end_value(scanner, &nesting);
@@ -365,20 +363,17 @@ static struct bytes skip_value(struct scanner *scanner) {
     return (struct bytes){value, (size_t)(scanner->next - value)};
 }
 
-// Leaves the scanner at the first item, or at the closing bracket.
-static enum status enter_collection(struct bytes text, char open, struct scanner *ret_scanner,
-                                    struct error *error) {
-    struct scanner scanner = scanner_of(text);
-    if (!scan_text(&scanner)) {
-        return set_fault(&scanner, error);
+// Checks the text, and leaves the scanner at the first item or at the closing bracket.
+static enum status enter_collection(struct scanner *scanner, char open, struct error *error) {
+    if (!scan_text(scanner)) {
+        return set_fault(scanner, error);
     }
-    scanner.next = scanner.start;
-    skip_blanks(&scanner);
-    if (!take_byte(&scanner, open)) {
+    scanner->next = scanner->start;
+    skip_blanks(scanner);
+    if (!take_byte(scanner, open)) {
         return error_set(error, STATUS_INVALID, "not a JSON %s", open == '{' ? "object" : "array");
     }
-    skip_blanks(&scanner);
-    *ret_scanner = scanner;
+    skip_blanks(scanner);
     return STATUS_OK;
 }
 
@@ -394,8 +389,8 @@ static bool has_next_item(struct scanner *scanner) {
 
 enum status json_each_member(struct bytes text, json_member_fn visit, void *context,
                              struct error *error) {
-    struct scanner scanner;
-    enum status status = enter_collection(text, '{', &scanner, error);
+    struct scanner scanner = scanner_of(text);
+    enum status status = enter_collection(&scanner, '{', error);
     if (status != STATUS_OK || *scanner.next == '}') {
         return status;
     }
@@ -412,9 +407,9 @@ enum status json_each_member(struct bytes text, json_member_fn visit, void *cont
 
 enum status json_each_element(struct bytes text, json_element_fn visit, void *context,
                               struct error *error) {
-    struct scanner scanner;
+    struct scanner scanner = scanner_of(text);
     size_t index = 0;
-    enum status status = enter_collection(text, '[', &scanner, error);
+    enum status status = enter_collection(&scanner, '[', error);
     if (status != STATUS_OK || *scanner.next == ']') {
         return status;
     }

@@ -60,7 +60,7 @@ static struct metric_family_state *family_state(struct metric_family *family) {
             state->label_count++;
         }
         state->slot_count = 16;
-        state->slots = memory_allocate(state->slot_count * sizeof *state->slots);
+        state->slots = memory_allocate(state->slot_count * sizeof(struct metric *));
         state->next = families;
         families = state;
         __atomic_store_n(&family->state, state, __ATOMIC_RELEASE);
@@ -94,7 +94,7 @@ static struct metric *find_series(const struct metric_family_state *state, uint6
 
 static void grow(struct metric_family_state *state) {
     size_t count = state->slot_count * 2;
-    struct metric **slots = memory_allocate(count * sizeof *slots);
+    struct metric **slots = memory_allocate(count * sizeof(struct metric *));
     for (size_t i = 0; i < state->slot_count; i++) {
         struct metric *metric = state->slots[i];
         while (metric) {
@@ -262,14 +262,14 @@ static int compare_series(const void *a, const void *b) {
 static void write_family(const struct metric_family_state *state, struct buffer *ret_buffer) {
     static const char *const kinds[] = {"counter", "gauge", "histogram"};
     const struct metric_family *family = state->family;
-    struct metric **series = memory_allocate((state->series_count + 1) * sizeof *series);
+    struct metric **series = memory_allocate((state->series_count + 1) * sizeof(struct metric *));
     size_t count = 0;
     for (size_t i = 0; i < state->slot_count; i++) {
         for (struct metric *metric = state->slots[i]; metric; metric = metric->next) {
             series[count++] = metric;
         }
     }
-    qsort(series, count, sizeof *series, compare_series);
+    qsort(series, count, sizeof(struct metric *), compare_series);
     buffer_append_format(ret_buffer, "# HELP %s %s\n# TYPE %s %s\n", family->name, family->help,
                          family->name, kinds[family->kind]);
     for (size_t i = 0; i < count; i++) {
@@ -304,12 +304,13 @@ void metrics_write(struct buffer *ret_buffer) {
     for (struct metric_family_state *state = families; state; state = state->next) {
         count++;
     }
-    struct metric_family_state **sorted = memory_allocate((count + 1) * sizeof *sorted);
+    struct metric_family_state **sorted =
+        memory_allocate((count + 1) * sizeof(struct metric_family_state *));
     size_t filled = 0;
     for (struct metric_family_state *state = families; state; state = state->next) {
         sorted[filled++] = state;
     }
-    qsort(sorted, count, sizeof *sorted, compare_families);
+    qsort(sorted, count, sizeof(struct metric_family_state *), compare_families);
     for (size_t i = 0; i < count; i++) {
         write_family(sorted[i], ret_buffer);
     }

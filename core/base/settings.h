@@ -25,12 +25,12 @@ struct setting {
     // "events-port": --events-port, EVENT_GATEWAY_EVENTS_PORT, events-port: in the file.
     const char *name;
     enum setting_kind kind;
+    unsigned commands;        // bit set of the commands it belongs to
     const char *default_text; // as it would be typed; NULL = none
     const char *value_name;   // "PORT", shown in help
     const char *help;         // one sentence
     const char *choices;      // SETTING_CHOICE
     int64_t minimum, maximum; // SETTING_NUMBER, SIZE, DURATION; both 0 = no limits
-    unsigned commands;        // bit set of the commands it belongs to
     const char *group;        // heading in help
 };
 

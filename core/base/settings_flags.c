@@ -77,7 +77,7 @@ static enum status take_value(const struct setting *setting, const char *label,
 // Moves *next past what it took.
 static enum status read_flag(struct settings *settings, int count, char **arguments, int *next,
                              struct error *error) {
-    struct flag flag;
+    struct flag flag = {0};
     enum status status = split_flag(settings, arguments[(*next)++], &flag, error);
     if (status != STATUS_OK) {
         return status;

@@ -201,11 +201,11 @@ static void reserved_room_counts_once_it_is_added_to_the_size(void **state) {
     buffer_append_text(&buffer, "ab");
     char *room = buffer_reserve(&buffer, 3);
     assert_int_equal(buffer.size, 2);
-    memcpy(room, "cde", 3);
+    memset(room, 'c', 3);
     buffer.size += 3;
-    assert_string_equal(buffer.data, "abcde");
+    assert_string_equal(buffer.data, "abccc");
     char *text = buffer_take(&buffer);
-    assert_string_equal(text, "abcde");
+    assert_string_equal(text, "abccc");
     free(text);
 }
 
@@ -229,10 +229,10 @@ static void a_taken_text_leaves_an_empty_buffer(void **state) {
     char *text = buffer_take(&buffer);
     assert_string_equal(text, "");
     free(text);
-    memcpy(buffer_reserve(&buffer, 10), "abcdefghij", 10);
+    memset(buffer_reserve(&buffer, 10), 'a', 10);
     buffer.size += 4;
     text = buffer_take(&buffer);
-    assert_string_equal(text, "abcd");
+    assert_string_equal(text, "aaaa");
     assert_null(buffer.data);
     assert_int_equal(buffer.size, 0);
     free(text);
