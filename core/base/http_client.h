@@ -1,6 +1,6 @@
-// HTTP client on one event loop, over curl's multi socket API: kept-alive connections, bounded per host.
-// Everything belongs to the loop's thread; the done callback comes later on it, exactly once, never from
-// inside http_client_send.
+// HTTP client on one event loop, over curl's multi socket API: kept-alive connections, bounded per
+// host. Everything belongs to the loop's thread; the done callback comes later on it, exactly once,
+// never from inside http_client_send.
 #ifndef EVENT_GATEWAY_BASE_HTTP_CLIENT_H
 #define EVENT_GATEWAY_BASE_HTTP_CLIENT_H
 
@@ -26,9 +26,9 @@ struct http_client_options {
 enum http_call_result {
     HTTP_CALL_ANSWERED, // there is a status; whatever it is
     HTTP_CALL_TIMED_OUT,
-    HTTP_CALL_UNREACHABLE,     // no connection: refused, no such host, TLS failure
-    HTTP_CALL_FORBIDDEN,       // the address is not allowed (target_rules), or not http/https
-    HTTP_CALL_CUT_OFF,         // the connection broke, or the answer is not HTTP
+    HTTP_CALL_UNREACHABLE,      // no connection: refused, no such host, TLS failure
+    HTTP_CALL_FORBIDDEN,        // the address is not allowed (target_rules), or not http/https
+    HTTP_CALL_CUT_OFF,          // the connection broke, or the answer is not HTTP
     HTTP_CALL_ANSWER_TOO_LARGE, // beyond answer_max_bytes
     HTTP_CALL_CANCELLED,
 };
@@ -48,12 +48,12 @@ typedef void (*http_call_done_fn)(void *context, const struct http_answer *answe
 struct http_call_options {
     const char *method;
     const char *url;
-    const struct http_header *headers; // copied; Content-Length, Host and Connection are the client's
+    const struct http_header *headers; // copied; Host, Content-Length, ... are the client's
     size_t header_count;
-    struct bytes body;        // borrowed until done
-    int64_t timeout_ms;       // whole call, connecting included
-    size_t answer_max_bytes;  // 0 = 6 MiB
-    bool wants_http2;         // h2 by ALPN over https, by prior knowledge over http
+    struct bytes body;       // borrowed until done
+    int64_t timeout_ms;      // whole call, connecting included; 0 = 30 s
+    size_t answer_max_bytes; // 0 = 6 MiB
+    bool wants_http2;        // h2 by ALPN over https, by prior knowledge over http
 };
 
 enum status must_check http_client_create(struct event_loop *loop,
@@ -62,8 +62,8 @@ enum status must_check http_client_create(struct event_loop *loop,
 // Cancels what runs (their done is called with CANCELLED before this returns).
 void http_client_destroy(struct http_client *client);
 size_t http_client_calls_inside(const struct http_client *client);
-// A URL that cannot be parsed: STATUS_INVALID at once, and no callback. ret_call may be NULL; it is valid
-// until done.
+// A URL that cannot be parsed: STATUS_INVALID at once, and no callback. ret_call may be NULL; it is
+// valid until done.
 enum status must_check http_client_send(struct http_client *client,
                                         const struct http_call_options *options,
                                         http_call_done_fn done, void *context,
