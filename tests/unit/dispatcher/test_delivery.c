@@ -260,6 +260,19 @@ static void a_dead_letter_that_fails_in_the_log_is_appended_again(void **state) 
     check_failing_appends(STATUS_TIMEOUT);
 }
 
+static void a_dead_letter_that_is_too_large_goes_without_the_answer(void **state) {
+    struct dispatcher_test *test = *state;
+    struct letter letter;
+    event_log_memory_fail_append(test->log, EVENT_LOG_DEAD_LETTERS, 1, 1, STATUS_TOO_LARGE);
+    test_subscribe(test, "s", "/status/400", NULL);
+    test_start_dispatcher(test);
+    test_emit_id(test, "e");
+    await_letter(test, &letter);
+    assert_int_equal(letter.letter.last_answer.size, 0);
+    assert_int_equal(letter.letter.last_status, 400);
+    letter_clear(&letter);
+}
+
 static void the_nth_dead_letter_may_fail(void **state) {
     (void)state;
     for (uint64_t n = 1; n <= 4; n++) {
@@ -486,6 +499,7 @@ int main(void) {
         TEST(without_dead_letters_what_is_given_up_is_dropped_and_counted),
         cmocka_unit_test(a_dead_letter_that_the_log_refuses_is_appended_again),
         cmocka_unit_test(a_dead_letter_that_fails_in_the_log_is_appended_again),
+        TEST(a_dead_letter_that_is_too_large_goes_without_the_answer),
         cmocka_unit_test(the_nth_dead_letter_may_fail),
         TEST(without_the_logs_confirmation_a_delivery_is_not_finished),
         TEST(no_more_calls_run_than_max_in_flight),
