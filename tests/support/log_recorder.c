@@ -29,6 +29,7 @@ struct append_group {
 };
 
 void test_loop_start(struct test_loop *loop) {
+    c11_threads_link();
     struct error error;
     if (event_loop_create("test", &loop->loop, &error) != STATUS_OK) {
         fail(error.text);

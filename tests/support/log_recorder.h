@@ -9,6 +9,9 @@
 
 #define RECORDER_PARTITIONS 16
 
+// Called by test_loop_start, so that c11_threads.c is linked.
+void c11_threads_link(void);
+
 // A loop on a thread of its own.
 struct test_loop {
     struct event_loop *loop;

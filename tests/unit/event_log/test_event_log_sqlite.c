@@ -3,7 +3,6 @@
 #include "core/base/memory.h"
 #include "tests/support/log_recorder.h"
 
-#include <fcntl.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -125,14 +124,23 @@ static void append_until_killed(const char *path, int report) {
     }
 }
 
+// A child is this program again: after a fork alone, a process that had threads may do little.
+static pid_t start_child(const char *mode, const char *path, int report) {
+    char report_text[16];
+    snprintf(report_text, sizeof report_text, "%d", report);
+    pid_t child = fork();
+    if (child == 0) {
+        execl("/proc/self/exe", "test", mode, path, report_text, NULL);
+        _exit(127);
+    }
+    return child;
+}
+
 static void what_was_confirmed_survives_a_crash(void **state) {
     struct fixture *fixture = *state;
     int pipe_ends[2];
-    assert_int_equal(pipe2(pipe_ends, O_CLOEXEC), 0);
-    pid_t child = fork();
-    if (child == 0) {
-        append_until_killed(fixture->path, pipe_ends[1]);
-    }
+    assert_int_equal(pipe(pipe_ends), 0);
+    pid_t child = start_child("append-until-killed", fixture->path, pipe_ends[1]);
     close(pipe_ends[1]);
     int64_t confirmed = -1, last;
     while (read(pipe_ends[0], &last, sizeof last) == sizeof last) {
@@ -329,10 +337,10 @@ static void limit_file_size(rlim_t size) {
     setrlimit(RLIMIT_FSIZE, &limit);
 }
 
-static rlim_t wal_size(const struct fixture *fixture) {
+static rlim_t wal_size(const char *database) {
     char path[128];
     struct stat status;
-    snprintf(path, sizeof path, "%s-wal", fixture->path);
+    snprintf(path, sizeof path, "%s-wal", database);
     return stat(path, &status) == 0 ? (rlim_t)status.st_size : 0;
 }
 
@@ -344,13 +352,16 @@ static rlim_t wal_size(const struct fixture *fixture) {
         }                                                                                          \
     } while (0)
 
-static void fill_the_disk(const struct fixture *fixture) {
+static void fill_the_disk(const char *path) {
+    alarm(100);
+    struct fixture fixture = {0};
+    snprintf(fixture.path, sizeof fixture.path, "%s", path);
     signal(SIGXFSZ, SIG_IGN);
     struct test_loop loop;
     test_loop_start(&loop);
-    struct event_log *log = create_plain(fixture);
+    struct event_log *log = create_plain(&fixture);
     append_text(log, &loop, NULL, "before");
-    limit_file_size(wal_size(fixture) + 20000);
+    limit_file_size(wal_size(path) + 20000);
     static char value[100000];
     struct record large = {.value = {value, sizeof value}, .has_value = true};
     struct error error;
@@ -378,11 +389,7 @@ static void fill_the_disk(const struct fixture *fixture) {
 
 static void a_full_disk_is_said_and_survived(void **state) {
     struct fixture *fixture = *state;
-    pid_t child = fork();
-    if (child == 0) {
-        alarm(100);
-        fill_the_disk(fixture);
-    }
+    pid_t child = start_child("fill-the-disk", fixture->path, -1);
     int result;
     waitpid(child, &result, 0);
     assert_true(WIFEXITED(result));
@@ -391,8 +398,13 @@ static void a_full_disk_is_said_and_survived(void **state) {
 
 #define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
 
-int main(void) {
-    // The two that fork come first: a child of a process with threads may do little.
+int main(int argument_count, char **arguments) {
+    if (argument_count == 4 && strcmp(arguments[1], "append-until-killed") == 0) {
+        append_until_killed(arguments[2], (int)strtol(arguments[3], NULL, 10));
+    }
+    if (argument_count == 4 && strcmp(arguments[1], "fill-the-disk") == 0) {
+        fill_the_disk(arguments[2]);
+    }
     const struct CMUnitTest rules[] = {
         RULE(what_was_confirmed_survives_a_crash),
         RULE(a_full_disk_is_said_and_survived),
