@@ -23,6 +23,8 @@
 #include "dispatcher/dispatcher.h"
 #include "ingest/ingest.h"
 
+#define CONFIG_BODY_MAX ((size_t)1024 * 1024)
+
 enum exit_code {
     EXIT_STORE = 1,
     EXIT_USAGE = 2
@@ -107,6 +109,8 @@ static enum status start_events_server(struct node *node, struct worker *worker,
         .port =
             first ? http_server_port(first) : (uint16_t)settings_number(settings, "events-port"),
         .body_max_bytes = (size_t)settings_number(settings, "max-body"),
+        .body_total_max_bytes =
+            (size_t)settings_number(settings, "max-bodies") / node->worker_count,
         .connections_max =
             (size_t)settings_number(settings, "max-connections") / node->worker_count + 1,
         .handler = ingest_handle,
@@ -135,7 +139,8 @@ static enum status start_config_server(struct node *node, struct worker *worker,
         .address = settings_text(settings, "config-address"),
         .port = (uint16_t)settings_number(settings, "config-port"),
         .must_be_free = true,
-        .body_max_bytes = 1024 * 1024,
+        .body_max_bytes = CONFIG_BODY_MAX,
+        .body_total_max_bytes = 64 * CONFIG_BODY_MAX,
         .connections_max = 1024,
         .handler = admin_handle,
         .context = worker->admin,
