@@ -29,7 +29,7 @@ struct metric_family {
 struct metric;
 struct metric *metric_of(struct metric_family *family, const char *const *label_values);
 #define METRIC(family, ...)                                                                        \
-    metric_of((family), (const char *const[]){__VA_ARGS__ __VA_OPT__(, ) NULL})
+    metric_of((family), (const char *const[]){NULL, ##__VA_ARGS__, NULL} + 1)
 
 void metric_add(struct metric *metric, int64_t amount);
 void metric_set(struct metric *metric, int64_t value);

@@ -61,10 +61,9 @@ def problems_of(path):
 def is_internal_header(path, header):
     """A box may share a library between its own .c files by one private header."""
     return path in {
-        "core/event_log/event_log_kafka_private.h",
-        "core/event_log/event_log_sqlite_private.h",
-        "core/base/http_server_private.h",
-    } and header in {"librdkafka/", "sqlite3.h", "microhttpd.h"}
+        "core/event_log/event_log_kafka.h",
+        "core/event_log/event_log_sqlite.h",
+    } and header in {"librdkafka/", "sqlite3.h"}
 
 
 def main():
