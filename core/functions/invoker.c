@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/functions/invoker_private.h"
 #include "core/functions/provider.h"
@@ -90,6 +89,8 @@ static void invocation_destroy(struct invocation *invocation) {
         event_unref(invocation->event);
     }
     snapshot_unref(invocation->snapshot);
+    buffer_clear(&invocation->call.body);
+    buffer_clear(&invocation->call.answer);
     free(invocation->payload);
     free(invocation->headers);
     free(invocation);
@@ -182,6 +183,10 @@ static void write_message(struct invocation *invocation, const struct invocation
     enum event_format format = function->has_event_format
                                    ? function->event_format
                                    : invocation->invoker->options.default_format;
+    if (format == EVENT_FORMAT_CLOUDEVENTS_BINARY_1_0 &&
+        invocation->function->provider->sends_body_only) {
+        format = EVENT_FORMAT_CLOUDEVENTS_1_0;
+    }
     if (options->event) {
         invocation->event = event_ref(options->event);
         event_format_write(options->event, format, options->params, options->event_type,

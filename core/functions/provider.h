@@ -26,13 +26,17 @@ struct provider_field {
     const char *name; // "signing.secret" names a member of an object
     enum provider_field_kind kind;
     bool is_required;
-    bool is_secret; // sealed at rest, shown as *****
+    bool is_secret;           // sealed at rest, shown as *****
+    const char *missing_text; // when it is required and missing; NULL = the provider's
     const char *help;
 };
 
 struct provider {
     const char *type;         // "http"
     const char *missing_text; // what clients are told when a required field is missing or no URL
+    // The body is all that reaches the function: a format that has attributes in headers becomes
+    // the structured one.
+    bool sends_body_only;
     const struct provider_field *fields;
     size_t field_count;
     // What the fields cannot say (may be NULL). Called with secrets in clear, before they are
@@ -48,8 +52,6 @@ struct provider {
     struct bytes (*choose)(const void *prepared);
     // Starts one call; ends in exactly one provider_call_finish, later, on the invoker's loop.
     void (*call)(struct provider_call *call, const void *prepared);
-    // The call is no longer wanted; provider_call_finish still follows.
-    void (*cancel)(struct provider_call *call);
 };
 
 // NULL when there is no such provider.

@@ -2,9 +2,15 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
+
+int64_t provider_call_timeout(const struct provider_call *call, int64_t own_ms) {
+    bool is_own = own_ms > 0 && (call->timeout_ms <= 0 || own_ms < call->timeout_ms);
+    return is_own ? own_ms : call->timeout_ms;
+}
 
 // One HTTP request of a call, until its answer.
 struct sending {
@@ -66,7 +72,7 @@ static void answered(void *context, const struct http_answer *answer) {
         result.error_text = text;
     }
     if (read) {
-        read(answer, &result);
+        read(call, answer, &result);
     }
     provider_call_finish(call, &result);
 }
@@ -79,8 +85,16 @@ void provider_call_send(struct provider_call *call, const struct http_call_optio
     if (http_client_send(call->client, options, answered, sending, &call->http_call, &error) !=
         STATUS_OK) {
         free(sending);
-        struct invocation_result result = {
-            .outcome = INVOCATION_NO_FUNCTION, .retry_after_ms = -1, .error_text = error.text};
-        provider_call_finish(call, &result);
+        // The URL may hold what only its owner should read.
+        if (strncmp(error.text, "URL ", 4) == 0) {
+            (void)error_set(&error, STATUS_INVALID, "the function's URL is not well-formed");
+        }
+        provider_call_refuse(call, &error);
     }
+}
+
+void provider_call_refuse(struct provider_call *call, const struct error *error) {
+    struct invocation_result result = {
+        .outcome = INVOCATION_NO_FUNCTION, .retry_after_ms = -1, .error_text = error->text};
+    provider_call_finish(call, &result);
 }

@@ -19,19 +19,32 @@ struct provider_call {
 
     struct http_client *client;
     size_t answer_max_bytes;
+    // Freed with the call: a body that the provider makes of the message, an answer that it makes
+    // of an answer, and what to say about it.
+    struct buffer body;
+    struct buffer answer;
+    struct error problem;
     struct http_call *http_call; // the running one, for cancel
 };
+
+// The shorter one of the call's deadline and the function's own; 0 = none.
+int64_t provider_call_timeout(const struct provider_call *call, int64_t own_ms);
 
 // Ends the call. result is borrowed for this call.
 void provider_call_finish(struct provider_call *call, const struct invocation_result *result);
 
+#define PROVIDER_USER_AGENT "event-gateway/" EVENT_GATEWAY_VERSION
+
 // Sends an HTTP request, and turns its answer into a result by the rules that all HTTP functions
 // share (2xx succeeded, 429 and 503 throttled, Retry-After), which read may then change. For
 // providers.
-typedef void (*provider_read_answer_fn)(const struct http_answer *answer,
+typedef void (*provider_read_answer_fn)(struct provider_call *call,
+                                        const struct http_answer *answer,
                                         struct invocation_result *result);
 void provider_call_send(struct provider_call *call, const struct http_call_options *options,
                         provider_read_answer_fn read);
+// Ends the call, later, because of something that is wrong with the function or the event.
+void provider_call_refuse(struct provider_call *call, const struct error *error);
 
 // Milliseconds to wait: seconds, or an HTTP date against now_us; -1 when it is neither. At most a
 // day.

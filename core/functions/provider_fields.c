@@ -6,6 +6,8 @@
 
 #include "core/registry/secrets.h"
 
+#define TIMEOUT_MAX_MS 900000
+
 const json_t *provider_field_find(const json_t *provider, const char *name) {
     const char *dot = strchr(name, '.');
     if (!dot) {
@@ -35,7 +37,7 @@ static enum status open_sealed(struct invoker *invoker, const struct function *f
     buffer_clear(&owner);
     if (status != STATUS_OK) {
         error_prefix(error, "provider.%s", name);
-        buffer_clear(&plain);
+        provider_text_forget(buffer_take(&plain));
         return status;
     }
     *ret_text = buffer_take(&plain);
@@ -57,8 +59,25 @@ enum status provider_field_text(struct invoker *invoker, const struct function *
     return STATUS_OK;
 }
 
+void provider_text_forget(char *text) {
+    if (text) {
+        explicit_bzero(text, strlen(text));
+        free(text);
+    }
+}
+
 int64_t provider_field_number(const struct function *function, const char *name,
                               int64_t otherwise) {
     const json_t *value = provider_field_find(function->provider, name);
     return json_is_integer(value) ? json_integer_value(value) : otherwise;
+}
+
+enum status provider_check_timeout(const json_t *provider, struct error *error) {
+    const json_t *timeout = json_object_get(provider, "timeoutMs");
+    json_int_t value = json_integer_value(timeout);
+    if (timeout && !json_is_null(timeout) && (value < 1 || value > TIMEOUT_MAX_MS)) {
+        return error_set(error, STATUS_INVALID, "provider.timeoutMs: must be from 1 to %d",
+                         TIMEOUT_MAX_MS);
+    }
+    return STATUS_OK;
 }

@@ -11,8 +11,13 @@ struct json_t;
 // member of an object. A sealed text that cannot be opened is STATUS_INVALID and says which field.
 enum status must_check provider_field_text(struct invoker *invoker, const struct function *function,
                                            const char *name, char **ret_text, struct error *error);
+// Frees a text after wiping it; NULL is fine.
+void provider_text_forget(char *text);
 // A whole number, or otherwise when it is absent.
 int64_t provider_field_number(const struct function *function, const char *name, int64_t otherwise);
+
+// timeoutMs, where it is there.
+enum status must_check provider_check_timeout(const struct json_t *provider, struct error *error);
 
 // The value of a field by its dotted name, or NULL.
 const struct json_t *provider_field_find(const struct json_t *provider, const char *name);

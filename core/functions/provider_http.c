@@ -12,8 +12,6 @@
 #include "core/functions/providers.h"
 #include "core/functions/webhook_signature.h"
 
-#define USER_AGENT "event-gateway/" EVENT_GATEWAY_VERSION
-
 static const struct provider_field fields[] = {
     {.name = "url",
      .kind = PROVIDER_FIELD_URL,
@@ -37,7 +35,7 @@ static const struct provider_field fields[] = {
     {.name = "signing.secret",
      .kind = PROVIDER_FIELD_TEXT,
      .is_secret = true,
-     .help = "The key: whsec_ and base64."},
+     .help = "The key: whsec_ and base64. Up to four with blanks between them all sign."},
     {.name = "http2", .kind = PROVIDER_FIELD_BOOLEAN, .help = "Speak HTTP/2."},
 };
 
@@ -50,12 +48,40 @@ struct prepared {
     bool wants_http2;
 };
 
+#define OWN_HEADERS_MAX 100
+
+static bool is_header_name(const char *name) {
+    static const char other[] = "!#$%&'*+-.^_`|~";
+    for (const char *byte = name; *byte; byte++) {
+        bool is_letter = (*byte >= 'a' && *byte <= 'z') || (*byte >= 'A' && *byte <= 'Z');
+        if (!is_letter && !(*byte >= '0' && *byte <= '9') && !strchr(other, *byte)) {
+            return false;
+        }
+    }
+    return name[0] != '\0';
+}
+
+static bool is_header_value(const json_t *value) {
+    const char *text = json_string_value(value);
+    for (size_t i = 0; i < json_string_length(value); i++) {
+        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return json_is_string(value);
+}
+
 static enum status check_headers(const json_t *headers, struct error *error) {
     const char *name;
     json_t *value;
+    if (json_object_size(headers) > OWN_HEADERS_MAX) {
+        return error_set(error, STATUS_INVALID, "provider.headers: more than %d", OWN_HEADERS_MAX);
+    }
     json_object_foreach((json_t *)headers, name, value) {
-        if (!json_is_string(value)) {
-            return error_set(error, STATUS_INVALID, "provider.headers.%.100s: must be text", name);
+        if (!is_header_name(name) || !is_header_value(value)) {
+            return error_set(error, STATUS_INVALID,
+                             "provider.headers.%.100s: must be the name of a header and its text",
+                             name);
         }
     }
     return STATUS_OK;
@@ -65,7 +91,7 @@ static enum status check_signing(const json_t *provider, struct error *error) {
     const json_t *signing = json_object_get(provider, "signing");
     const char *scheme = json_string_value(json_object_get(signing, "scheme"));
     const char *secret = json_string_value(json_object_get(signing, "secret"));
-    if (!signing) {
+    if (!signing || json_is_null(signing)) {
         return STATUS_OK;
     }
     if (!scheme || strcmp(scheme, "standard-webhooks") != 0) {
@@ -78,16 +104,35 @@ static enum status check_signing(const json_t *provider, struct error *error) {
     return webhook_secret_check(secret, error);
 }
 
-static enum status check(const json_t *provider, struct error *error) {
-    const json_t *auth = json_object_get(provider, "auth");
-    const json_t *timeout = json_object_get(provider, "timeoutMs");
-    if (timeout && (json_integer_value(timeout) < 1 || json_integer_value(timeout) > 900000)) {
-        return error_set(error, STATUS_INVALID, "provider.timeoutMs: must be from 1 to 900000");
-    }
-    if (json_object_get(auth, "bearer") && json_object_get(auth, "basic")) {
+static const json_t *text_member(const json_t *object, const char *name) {
+    const json_t *value = json_object_get(object, name);
+    return json_string_length(value) > 0 ? value : NULL;
+}
+
+static enum status check_auth(const json_t *auth, struct error *error) {
+    const json_t *bearer = text_member(auth, "bearer");
+    const json_t *basic = text_member(auth, "basic");
+    if (bearer && basic) {
         return error_set(error, STATUS_INVALID, "provider.auth: either bearer or basic, not both");
     }
-    enum status status = check_headers(json_object_get(provider, "headers"), error);
+    if (bearer && !is_header_value(bearer)) {
+        return error_set(error, STATUS_INVALID,
+                         "provider.auth.bearer: must not hold control characters");
+    }
+    if (basic && !strchr(json_string_value(basic), ':')) {
+        return error_set(error, STATUS_INVALID, "provider.auth.basic: must be USER:PASSWORD");
+    }
+    return STATUS_OK;
+}
+
+static enum status check(const json_t *provider, struct error *error) {
+    enum status status = provider_check_timeout(provider, error);
+    if (status == STATUS_OK) {
+        status = check_headers(json_object_get(provider, "headers"), error);
+    }
+    if (status == STATUS_OK) {
+        status = check_auth(json_object_get(provider, "auth"), error);
+    }
     return status == STATUS_OK ? check_signing(provider, error) : status;
 }
 
@@ -95,7 +140,7 @@ static void forget(void *state) {
     struct prepared *prepared = state;
     if (prepared) {
         free(prepared->url);
-        free(prepared->authorization);
+        provider_text_forget(prepared->authorization);
         webhook_signer_destroy(prepared->signer);
         json_decref(prepared->headers);
         free(prepared);
@@ -111,17 +156,17 @@ static enum status prepare_authorization(struct invoker *invoker, const struct f
     if (status == STATUS_OK) {
         status = provider_field_text(invoker, function, "auth.basic", &basic, error);
     }
-    if (status == STATUS_OK && bearer) {
+    if (status == STATUS_OK && bearer && bearer[0] != '\0') {
         buffer_append_format(&value, "Bearer %s", bearer);
-    } else if (status == STATUS_OK && basic) {
+    } else if (status == STATUS_OK && basic && basic[0] != '\0') {
         buffer_append_text(&value, "Basic ");
         base64_encode(bytes_of_text(basic), &value);
     }
     if (value.size > 0) {
         prepared->authorization = buffer_take(&value);
     }
-    free(bearer);
-    free(basic);
+    provider_text_forget(bearer);
+    provider_text_forget(basic);
     return status;
 }
 
@@ -132,7 +177,7 @@ static enum status prepare_signing(struct invoker *invoker, const struct functio
     if (status == STATUS_OK && secret) {
         status = webhook_signer_create(secret, &prepared->signer, error);
     }
-    free(secret);
+    provider_text_forget(secret);
     return status;
 }
 
@@ -161,14 +206,20 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
 }
 
 struct header_list {
-    struct http_header items[128];
+    struct http_header *items; // room for all that there can be
     size_t count;
 };
 
 static void add_header(struct header_list *list, struct bytes name, struct bytes value) {
-    if (list->count < ARRAY_LENGTH(list->items)) {
-        list->items[list->count++] = (struct http_header){name, value};
-    }
+    list->items[list->count++] = (struct http_header){name, value};
+}
+
+// User-Agent, three of a signature, Authorization.
+#define FIXED_HEADERS 5
+
+static size_t headers_max(const struct provider_call *call, const struct prepared *prepared) {
+    return call->message->header_count + call->header_count + json_object_size(prepared->headers) +
+           FIXED_HEADERS;
 }
 
 // The function's own headers come last, and do not replace what the message needs.
@@ -209,12 +260,13 @@ static void sign(const struct provider_call *call, const struct webhook_signer *
 
 static void call(struct provider_call *call, const void *state) {
     const struct prepared *prepared = state;
-    struct header_list list = {.count = 0};
+    struct header_list list = {
+        .items = memory_allocate(headers_max(call, prepared) * sizeof(struct http_header))};
     struct webhook_signature signature;
     for (size_t i = 0; i < call->message->header_count; i++) {
         add_header(&list, call->message->headers[i].name, call->message->headers[i].value);
     }
-    add_header(&list, BYTES("User-Agent"), BYTES(USER_AGENT));
+    add_header(&list, BYTES("User-Agent"), BYTES(PROVIDER_USER_AGENT));
     for (size_t i = 0; i < call->header_count; i++) {
         add_header(&list, call->headers[i].name, call->headers[i].value);
     }
@@ -231,13 +283,12 @@ static void call(struct provider_call *call, const void *state) {
         .headers = list.items,
         .header_count = list.count,
         .body = call->message->body,
-        .timeout_ms = prepared->timeout_ms > 0 && prepared->timeout_ms < call->timeout_ms
-                          ? prepared->timeout_ms
-                          : call->timeout_ms,
+        .timeout_ms = provider_call_timeout(call, prepared->timeout_ms),
         .answer_max_bytes = call->answer_max_bytes,
         .wants_http2 = prepared->wants_http2,
     };
     provider_call_send(call, &options, NULL);
+    free(list.items);
 }
 
 const struct provider provider_http = {

@@ -8,7 +8,10 @@
 #include "core/functions/provider_fields.h"
 #include "core/functions/providers.h"
 
-static const struct provider *const table[] = {&provider_http, &provider_weighted};
+static const struct provider *const table[] = {
+    &provider_http,    &provider_aws_lambda, &provider_aws_kinesis, &provider_aws_firehose,
+    &provider_aws_sqs, &provider_weighted,   &provider_emulator,
+};
 
 const struct provider *provider_find(struct bytes type) {
     for (size_t i = 0; i < ARRAY_LENGTH(table); i++) {
@@ -65,41 +68,85 @@ static bool is_empty_text(const json_t *value) {
     return json_is_string(value) && json_string_length(value) == 0;
 }
 
+static enum status refuse_missing(const struct provider *kind, const struct provider_field *field,
+                                  struct error *error) {
+    return error_set(error, STATUS_INVALID, "%s",
+                     field->missing_text ? field->missing_text : kind->missing_text);
+}
+
+// "auth.bearer": what is there as auth must be an object.
+static enum status check_parent(const struct provider_field *field, const json_t *provider,
+                                struct error *error) {
+    const char *dot = strchr(field->name, '.');
+    if (!dot) {
+        return STATUS_OK;
+    }
+    int size = (int)(dot - field->name);
+    const json_t *parent = json_object_getn(provider, field->name, (size_t)size);
+    if (parent && !json_is_null(parent) && !json_is_object(parent)) {
+        return error_set(error, STATUS_INVALID, "provider.%.*s: must be an object", size,
+                         field->name);
+    }
+    return STATUS_OK;
+}
+
 static enum status check_field(const struct provider *kind, const struct provider_field *field,
                                const json_t *provider, struct error *error) {
     const json_t *value = provider_field_find(provider, field->name);
     if (!value || json_is_null(value) || is_empty_text(value)) {
-        return field->is_required ? error_set(error, STATUS_INVALID, "%s", kind->missing_text)
-                                  : STATUS_OK;
+        return field->is_required ? refuse_missing(kind, field, error)
+                                  : check_parent(field, provider, error);
     }
     if (has_kind(value, field->kind)) {
         return STATUS_OK;
     }
     if (field->is_required) {
-        return error_set(error, STATUS_INVALID, "%s", kind->missing_text);
+        return refuse_missing(kind, field, error);
     }
     return error_set(error, STATUS_INVALID, "provider.%s: must be %s", field->name,
                      kind_name(field->kind));
 }
 
-static bool is_known(const struct provider *kind, const char *name) {
-    size_t size = strlen(name);
+enum membership {
+    UNKNOWN,
+    A_FIELD,
+    HOLDS_FIELDS, // "auth" of "auth.bearer"
+};
+
+// Members are known in any case, as clients of the first generation spell awsAccessKeyID.
+static enum membership membership_of(const struct provider *kind, struct bytes name) {
     for (size_t i = 0; i < kind->field_count; i++) {
-        const char *known = kind->fields[i].name;
-        if (strncmp(known, name, size) == 0 && (known[size] == '\0' || known[size] == '.')) {
-            return true;
+        struct bytes field = bytes_of_text(kind->fields[i].name);
+        if (bytes_equal_ignoring_case(field, name)) {
+            return A_FIELD;
+        }
+        if (field.size > name.size && field.data[name.size] == '.' &&
+            bytes_start_with(field, name)) {
+            return HOLDS_FIELDS;
         }
     }
-    return false;
+    return UNKNOWN;
 }
 
-static enum status check_unknown(const struct provider *kind, const json_t *provider,
-                                 struct error *error) {
+static enum status refuse_unknown_in(const struct provider *kind, const json_t *object,
+                                     const char *prefix, struct error *error) {
     const char *name;
     json_t *value;
-    json_object_foreach((json_t *)provider, name, value) {
-        if (!is_known(kind, name)) {
-            return error_set(error, STATUS_INVALID, "provider.%.100s: unknown field", name);
+    json_object_foreach((json_t *)object, name, value) {
+        struct buffer path = {0};
+        buffer_append_format(&path, "%s%s", prefix, name);
+        enum membership membership = membership_of(kind, buffer_bytes(&path));
+        enum status status = STATUS_OK;
+        if (membership == UNKNOWN) {
+            status =
+                error_set(error, STATUS_INVALID, "unknown field \"provider.%.200s\"", path.data);
+        } else if (membership == HOLDS_FIELDS) {
+            buffer_append_byte(&path, '.');
+            status = refuse_unknown_in(kind, value, path.data, error);
+        }
+        buffer_clear(&path);
+        if (status != STATUS_OK) {
+            return status;
         }
     }
     return STATUS_OK;
@@ -118,6 +165,6 @@ enum status provider_check(struct bytes type, const struct json_t *provider, boo
             return status;
         }
     }
-    enum status status = refuse_unknown ? check_unknown(kind, provider, error) : STATUS_OK;
+    enum status status = refuse_unknown ? refuse_unknown_in(kind, provider, "", error) : STATUS_OK;
     return status == STATUS_OK && kind->check ? kind->check(provider, error) : status;
 }

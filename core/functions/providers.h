@@ -5,6 +5,11 @@
 #include "core/functions/provider.h"
 
 extern const struct provider provider_http;
+extern const struct provider provider_aws_lambda;
+extern const struct provider provider_aws_kinesis;
+extern const struct provider provider_aws_firehose;
+extern const struct provider provider_aws_sqs;
 extern const struct provider provider_weighted;
+extern const struct provider provider_emulator;
 
 #endif
