@@ -11,6 +11,7 @@
 #define MEMBERS_MAX 1000
 #define WEIGHT_MAX 1000000
 #define NESTED_MAX 8
+#define VISITS_MAX 10000
 
 static const struct provider_field fields[] = {
     {.name = "weighted",
@@ -36,8 +37,9 @@ static enum status check_member(const json_t *member, size_t index, struct error
         return error_set(error, STATUS_INVALID, "provider.weighted[%zu].functionId: is missing",
                          index);
     }
-    if (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
-        json_integer_value(weight) > WEIGHT_MAX) {
+    // Absent is 0, as in the original.
+    if (weight && (!json_is_integer(weight) || json_integer_value(weight) < 0 ||
+                   json_integer_value(weight) > WEIGHT_MAX)) {
         return error_set(error, STATUS_INVALID,
                          "provider.weighted[%zu].weight: must be a whole number from 0 to %d",
                          index, WEIGHT_MAX);
@@ -48,8 +50,11 @@ static enum status check_member(const json_t *member, size_t index, struct error
 static enum status check(const json_t *provider, struct error *error) {
     const json_t *members = json_object_get(provider, "weighted");
     json_int_t sum = 0;
-    if (json_array_size(members) == 0 || json_array_size(members) > MEMBERS_MAX) {
-        return error_set(error, STATUS_INVALID, "provider.weighted: must have 1 to %d members",
+    if (json_array_size(members) == 0) {
+        return error_set(error, STATUS_INVALID, "%s", provider_weighted.missing_text);
+    }
+    if (json_array_size(members) > MEMBERS_MAX) {
+        return error_set(error, STATUS_INVALID, "provider.weighted: more than %d members",
                          MEMBERS_MAX);
     }
     for (size_t i = 0; i < json_array_size(members); i++) {
@@ -60,9 +65,7 @@ static enum status check(const json_t *provider, struct error *error) {
         }
         sum += json_integer_value(json_object_get(member, "weight"));
     }
-    return sum > 0 ? STATUS_OK
-                   : error_set(error, STATUS_INVALID,
-                               "provider.weighted: the sum of the weights must be above 0");
+    return sum > 0 ? STATUS_OK : error_set(error, STATUS_INVALID, "Function weights sum to zero.");
 }
 
 static void forget(void *state) {
@@ -107,9 +110,36 @@ static struct bytes choose(const void *state) {
     return bytes_of_text(prepared->members[chosen].function_id);
 }
 
-// Depth first through the members; the depth is bounded, so cycles that miss function_id end too.
-static enum status check_members(const struct snapshot *snapshot, struct bytes space,
-                                 struct bytes function_id, const json_t *provider, int depth,
+struct member_check {
+    const struct snapshot *snapshot;
+    struct bytes space;
+    struct bytes function_id; // must not be among its own members
+    size_t visits;
+};
+
+static enum status check_member_of(struct member_check *check, const json_t *id,
+                                   const struct function **ret_function, struct error *error) {
+    struct bytes member = {json_string_value(id), json_string_length(id)};
+    int size = (int)(member.size > 200 ? 200 : member.size);
+    if (++check->visits > VISITS_MAX) {
+        return error_set(error, STATUS_INVALID,
+                         "provider.weighted: more than %d members in nested functions", VISITS_MAX);
+    }
+    if (bytes_equal(member, check->function_id)) {
+        return error_set(error, STATUS_INVALID,
+                         "provider.weighted: function \"%.*s\" would call itself", size,
+                         member.data);
+    }
+    *ret_function = snapshot_function(check->snapshot, check->space, member);
+    if (!*ret_function) {
+        return error_set(error, STATUS_INVALID, "Function \"%.*s\" not found.", size, member.data);
+    }
+    return STATUS_OK;
+}
+
+// Depth first through the members. Depth and visits are bounded, so that what was registered before
+// in a bad shape ends too.
+static enum status check_members(struct member_check *check, const json_t *provider, int depth,
                                  struct error *error) {
     const json_t *members = json_object_get(provider, "weighted");
     if (depth > NESTED_MAX) {
@@ -119,23 +149,13 @@ static enum status check_members(const struct snapshot *snapshot, struct bytes s
     }
     for (size_t i = 0; i < json_array_size(members); i++) {
         const json_t *id = json_object_get(json_array_get(members, i), "functionId");
-        struct bytes member = {json_string_value(id), json_string_length(id)};
-        const struct function *function = snapshot_function(snapshot, space, member);
-        if (bytes_equal(member, function_id)) {
-            return error_set(error, STATUS_INVALID,
-                             "provider.weighted: function \"%s\" would call itself",
-                             json_string_value(id));
+        const struct function *function = NULL;
+        enum status status = check_member_of(check, id, &function, error);
+        if (status == STATUS_OK && bytes_equal_text(function->type, provider_weighted.type)) {
+            status = check_members(check, function->provider, depth + 1, error);
         }
-        if (!function) {
-            return error_set(error, STATUS_INVALID, "provider.weighted: function \"%s\" not found",
-                             json_string_value(id));
-        }
-        if (bytes_equal_text(function->type, "weighted")) {
-            enum status status =
-                check_members(snapshot, space, function_id, function->provider, depth + 1, error);
-            if (status != STATUS_OK) {
-                return status;
-            }
+        if (status != STATUS_OK) {
+            return status;
         }
     }
     return STATUS_OK;
@@ -143,7 +163,8 @@ static enum status check_members(const struct snapshot *snapshot, struct bytes s
 
 enum status weighted_check(const struct snapshot *snapshot, struct bytes space,
                            struct bytes function_id, const json_t *provider, struct error *error) {
-    return check_members(snapshot, space, function_id, provider, 1, error);
+    struct member_check check = {.snapshot = snapshot, .space = space, .function_id = function_id};
+    return check_members(&check, provider, 1, error);
 }
 
 const struct provider provider_weighted = {
