@@ -13,44 +13,65 @@
 #define KEY_MIN 24
 #define KEY_MAX 64
 
-struct webhook_signer {
-    unsigned char key[KEY_MAX];
-    size_t key_size;
+struct webhook_key {
+    unsigned char bytes[KEY_MAX];
+    size_t size;
 };
 
-static enum status read_key(const char *secret, struct buffer *ret_key, struct error *error) {
-    static const char prefix[] = "whsec_";
-    struct bytes text = bytes_of_text(secret);
-    bool has_prefix = bytes_start_with(text, bytes_of_text(prefix));
-    struct bytes encoded = bytes_slice(text, sizeof prefix - 1, SIZE_MAX);
-    if (!has_prefix || base64_decode(encoded, ret_key) != STATUS_OK || ret_key->size < KEY_MIN ||
-        ret_key->size > KEY_MAX) {
-        return error_set(error, STATUS_INVALID,
-                         "provider.signing.secret: must be whsec_ and the base64 of %d to %d bytes",
-                         KEY_MIN, KEY_MAX);
+struct webhook_signer {
+    struct webhook_key keys[WEBHOOK_KEYS_MAX];
+    size_t count;
+};
+
+static bool read_key(struct bytes secret, struct webhook_key *ret_key) {
+    struct bytes prefix = BYTES("whsec_");
+    struct buffer decoded = {0};
+    bool is_key =
+        bytes_start_with(secret, prefix) &&
+        base64_decode(bytes_slice(secret, prefix.size, secret.size), &decoded) == STATUS_OK &&
+        decoded.size >= KEY_MIN && decoded.size <= KEY_MAX;
+    if (is_key) {
+        memcpy(ret_key->bytes, decoded.data, decoded.size);
+        ret_key->size = decoded.size;
     }
-    return STATUS_OK;
+    if (decoded.data) {
+        explicit_bzero(decoded.data, decoded.size);
+    }
+    buffer_clear(&decoded);
+    return is_key;
+}
+
+static bool read_keys(const char *secrets, struct webhook_signer *signer) {
+    struct bytes rest = bytes_trim(bytes_of_text(secrets));
+    while (rest.size > 0) {
+        struct bytes secret = bytes_slice(rest, 0, bytes_find(rest, ' '));
+        if (signer->count == WEBHOOK_KEYS_MAX || !read_key(secret, &signer->keys[signer->count])) {
+            return false;
+        }
+        signer->count++;
+        rest = bytes_trim(bytes_slice(rest, secret.size, rest.size));
+    }
+    return signer->count > 0;
 }
 
 enum status webhook_secret_check(const char *secret, struct error *error) {
-    struct buffer key = {0};
-    enum status status = read_key(secret, &key, error);
-    buffer_clear(&key);
+    struct webhook_signer *signer = NULL;
+    enum status status = webhook_signer_create(secret, &signer, error);
+    webhook_signer_destroy(signer);
     return status;
 }
 
 enum status webhook_signer_create(const char *secret, struct webhook_signer **ret_signer,
                                   struct error *error) {
-    struct buffer key = {0};
-    enum status status = read_key(secret, &key, error);
-    if (status == STATUS_OK) {
-        struct webhook_signer *signer = memory_allocate(sizeof *signer);
-        memcpy(signer->key, key.data, key.size);
-        signer->key_size = key.size;
-        *ret_signer = signer;
+    struct webhook_signer *signer = memory_allocate(sizeof *signer);
+    if (!read_keys(secret, signer)) {
+        webhook_signer_destroy(signer);
+        return error_set(error, STATUS_INVALID,
+                         "provider.signing.secret: must be whsec_ and the base64 of %d to %d bytes",
+                         KEY_MIN, KEY_MAX);
     }
-    buffer_clear(&key);
-    return status;
+    *ret_signer = signer;
+    return STATUS_OK;
 }
 
 void webhook_signer_destroy(struct webhook_signer *signer) {
@@ -79,21 +100,28 @@ void webhook_id_write(struct bytes source, struct bytes id, struct bytes subscri
     buffer_clear(&text);
 }
 
+static void append_signature(struct buffer *list, const struct webhook_key *key,
+                             struct bytes text) {
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned mac_size = 0;
+    HMAC(EVP_sha256(), key->bytes, (int)key->size, (const unsigned char *)text.data, text.size, mac,
+         &mac_size);
+    buffer_append_text(list, list->size > 0 ? " v1," : "v1,");
+    base64_encode((struct bytes){(const char *)mac, mac_size}, list);
+}
+
 void webhook_sign(const struct webhook_signer *signer, const char *id, int64_t timestamp_s,
                   struct bytes body, struct webhook_signature *ret_signature) {
     struct buffer text = {0};
-    struct buffer encoded = {0};
-    unsigned char mac[EVP_MAX_MD_SIZE];
-    unsigned mac_size = 0;
+    struct buffer list = {0};
     snprintf(ret_signature->id, sizeof ret_signature->id, "%s", id);
     snprintf(ret_signature->timestamp, sizeof ret_signature->timestamp, "%" PRId64, timestamp_s);
     buffer_append_format(&text, "%s.%s.", ret_signature->id, ret_signature->timestamp);
     buffer_append(&text, body);
-    HMAC(EVP_sha256(), signer->key, (int)signer->key_size, (const unsigned char *)text.data,
-         text.size, mac, &mac_size);
-    buffer_append_text(&encoded, "v1,");
-    base64_encode((struct bytes){(const char *)mac, mac_size}, &encoded);
-    snprintf(ret_signature->signature, sizeof ret_signature->signature, "%s", encoded.data);
+    for (size_t i = 0; i < signer->count; i++) {
+        append_signature(&list, &signer->keys[i], buffer_bytes(&text));
+    }
+    snprintf(ret_signature->signature, sizeof ret_signature->signature, "%s", list.data);
     ret_signature->headers[0] =
         (struct http_header){BYTES("webhook-id"), bytes_of_text(ret_signature->id)};
     ret_signature->headers[1] =
@@ -101,5 +129,5 @@ void webhook_sign(const struct webhook_signer *signer, const char *id, int64_t t
     ret_signature->headers[2] =
         (struct http_header){BYTES("webhook-signature"), bytes_of_text(ret_signature->signature)};
     buffer_clear(&text);
-    buffer_clear(&encoded);
+    buffer_clear(&list);
 }

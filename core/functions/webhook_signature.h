@@ -8,20 +8,22 @@
 
 struct webhook_signer;
 
-// whsec_ and the base64 of 24 to 64 bytes.
+// A secret is whsec_ and the base64 of 24 to 64 bytes. Up to four, with blanks between them, all
+// sign: the new one and the old, until every receiver knows the new.
 enum status must_check webhook_secret_check(const char *secret, struct error *error);
 enum status must_check webhook_signer_create(const char *secret, struct webhook_signer **ret_signer,
                                              struct error *error);
 void webhook_signer_destroy(struct webhook_signer *signer);
 
 #define WEBHOOK_ID_SIZE 48
+#define WEBHOOK_KEYS_MAX 4
 
 struct webhook_signature {
     struct http_header
         headers[3]; // webhook-id, webhook-timestamp, webhook-signature; they point into here
     char id[WEBHOOK_ID_SIZE];
     char timestamp[24];
-    char signature[64];
+    char signature[WEBHOOK_KEYS_MAX * 48];
 };
 // The same for every attempt of a delivery: made of the event's source and id, and the
 // subscription.
