@@ -86,8 +86,6 @@ static const json_t *find_stored(const struct config_call *call, const struct sn
     return config_lookup(snapshot, call->resource->kind, buffer_bytes(&call->space), call->raw_id);
 }
 
-// Reads.
-
 struct listing {
     const struct config_call *call;
     const struct snapshot *snapshot;

@@ -1,5 +1,6 @@
 // Functions: their provider's fields are checked by its table, and its secrets sealed.
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -149,14 +150,12 @@ static enum status check_nested(const struct config_attempt *attempt, const stru
     json_t *value;
     void *next;
     json_object_foreach_safe(object, next, name, value) {
-        if (json_is_null(value)) {
+        bool is_known = is_nested_known(kind, bytes_of_text(outer), bytes_of_text(name));
+        bool is_ignored = !is_known && attempt->call->dialect == CONFIG_CLASSIC;
+        if (is_ignored || json_is_null(value)) {
             json_object_del(object, name);
-        } else if (is_nested_known(kind, bytes_of_text(outer), bytes_of_text(name))) {
-            continue;
-        } else if (attempt->call->dialect == CONFIG_CLASSIC) {
-            json_object_del(object, name);
-        } else {
-            return error_set(error, STATUS_INVALID, "provider.%s.%.200s: unknown field", outer,
+        } else if (!is_known) {
+            return error_set(error, STATUS_INVALID, "unknown field \"provider.%s.%.200s\"", outer,
                              name);
         }
     }
@@ -235,6 +234,7 @@ static enum status build_provider(struct config_attempt *attempt, const struct p
                                        .provider = kind,
                                        .space = space,
                                        .function_id = id};
+    assert(kind);
     normalize_members(attempt, kind, provider);
     keep_own_members(attempt, provider);
     drop_nulls(provider);

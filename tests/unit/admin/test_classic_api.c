@@ -224,6 +224,36 @@ static void a_put_here_keeps_what_only_the_other_generation_knows(void **state) 
            "'provider':{'url':'http://b.com/','timeoutMs':7}}");
 }
 
+static void keys_of_aws_are_taken_and_shown_in_the_spelling_of_the_time(void **state) {
+    expect(state, "POST", "/v1/functions",
+           "{'functionId':'l','provider':{'type':'awslambda','arn':'arn','region':'r',"
+           "'awsAccessKeyID':'AKID','awsSecretAccessKey':'s3cr3t'}}",
+           200,
+           "{'functionId':'l','provider':{'type':'awslambda','arn':'arn','region':'r',"
+           "'awsAccessKeyID':'*****','awsSecretAccessKey':'*****'}}");
+    char *before = stored_text(state, RESOURCE_FUNCTION, "default", "l");
+    assert_null(strstr(before, "s3cr3t"));
+    assert_null(strstr(before, "AKID"));
+    assert_non_null(strstr(before, "\"awsAccessKeyId\":\"sealed:"));
+    expect(state, "PUT", "/v1/functions/l",
+           "{'provider':{'type':'awslambda','arn':'arn','region':'r',"
+           "'awsAccessKeyID':'*****','awsSecretAccessKey':'*****'}}",
+           200, "");
+    char *after = stored_text(state, RESOURCE_FUNCTION, "default", "l");
+    assert_string_equal(after, before);
+    free(before);
+    free(after);
+}
+
+static void functions_of_the_emulator_can_be_registered(void **state) {
+    expect(state, "POST", "/v1/functions",
+           "{'functionId':'m','provider':{'type':'emulator','emulatorUrl':'http://localhost:8080',"
+           "'apiVersion':'v0'}}",
+           200,
+           "{'functionId':'m','provider':{'type':'emulator','emulatorUrl':'http://localhost:8080',"
+           "'apiVersion':'v0'}}");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         FIXTURE_TEST(functions_have_their_type_in_the_provider),
@@ -244,6 +274,8 @@ int main(void) {
         FIXTURE_TEST(ids_are_found_encoded_and_not),
         FIXTURE_TEST(what_the_other_generation_made_is_seen_and_deleted_here),
         FIXTURE_TEST(other_spaces_are_not_seen_here),
+        FIXTURE_TEST(keys_of_aws_are_taken_and_shown_in_the_spelling_of_the_time),
+        FIXTURE_TEST(functions_of_the_emulator_can_be_registered),
         FIXTURE_TEST(a_put_here_keeps_what_only_the_other_generation_knows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
