@@ -17,6 +17,8 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 
+#define RESOLUTION_DELAY_MS 60000
+
 enum connection {
     CONNECTION_NONE, // no handle, or one whose session is over
     CONNECTION_WAITING,
@@ -114,6 +116,8 @@ static enum status open_handle(struct zookeeper_session *session, struct error *
                          reason == EINVAL || reason == ENOENT ? "the name cannot be resolved"
                                                               : strerror(reason));
     }
+    // Else the client resolves the names again for each packet, which is most of its work.
+    (void)zoo_set_servers_resolution_delay(session->handle, RESOLUTION_DELAY_MS);
     if (session->auth) {
         add_auth(session);
     }

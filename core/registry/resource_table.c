@@ -42,6 +42,11 @@ void resource_entry_unref(enum resource_kind kind, const struct resource_entry *
     }
 }
 
+static uint64_t keys_hash(struct bytes space, struct bytes id) {
+    uint64_t hash = bytes_hash(space) * UINT64_C(0x9e3779b97f4a7c15) ^ bytes_hash(id);
+    return hash ^ (hash >> 32);
+}
+
 enum status resource_entry_parse(struct resource_entry *entry, enum resource_kind kind,
                                  struct json_t *document, struct error *error) {
     enum status status = STATUS_INVALID;
@@ -78,6 +83,9 @@ enum status resource_entry_parse(struct resource_entry *entry, enum resource_kin
     case RESOURCE_KIND_COUNT:
         break;
     }
+    if (status == STATUS_OK) {
+        entry->hash = keys_hash(entry->space, entry->id);
+    }
     return status;
 }
 
@@ -87,9 +95,12 @@ int resource_keys_compare(struct bytes space_a, struct bytes id_a, struct bytes 
     return order != 0 ? order : bytes_compare(id_a, id_b);
 }
 
-static size_t index_start(const struct resource_table *table, struct bytes space, struct bytes id) {
-    uint64_t hash = bytes_hash(space) * UINT64_C(0x9e3779b97f4a7c15) ^ bytes_hash(id);
-    return (hash ^ (hash >> 32)) & (table->index_capacity - 1);
+struct resource_table *resource_table_create(enum resource_kind kind, size_t capacity) {
+    struct resource_table *table = memory_allocate(sizeof *table);
+    table->references = 1;
+    table->kind = kind;
+    table->entries = memory_allocate(capacity * sizeof *table->entries);
+    return table;
 }
 
 void resource_table_index(struct resource_table *table) {
@@ -98,46 +109,58 @@ void resource_table_index(struct resource_table *table) {
         table->index_capacity *= 2;
     }
     table->index = memory_allocate(table->index_capacity * sizeof *table->index);
+    size_t mask = table->index_capacity - 1;
     for (size_t i = 0; i < table->count; i++) {
-        size_t slot = index_start(table, table->entries[i].space, table->entries[i].id);
+        size_t slot = table->entries[i].hash & mask;
         while (table->index[slot] != 0) {
-            slot = (slot + 1) & (table->index_capacity - 1);
+            slot = (slot + 1) & mask;
         }
         table->index[slot] = (uint32_t)(i + 1);
     }
 }
 
+struct resource_table *resource_table_ref(struct resource_table *table) {
+    atomic_fetch_add_explicit(&table->references, 1, memory_order_relaxed);
+    return table;
+}
+
+void resource_table_unref(struct resource_table *table) {
+    if (!table || atomic_fetch_sub_explicit(&table->references, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    for (size_t i = 0; i < table->count; i++) {
+        resource_entry_unref(table->kind, &table->entries[i]);
+    }
+    free(table->entries);
+    free(table->index);
+    free(table);
+}
+
 const struct resource_entry *resource_table_find(const struct resource_table *table,
                                                  struct bytes space, struct bytes id) {
-    size_t slot = index_start(table, space, id);
-    for (; table->index[slot] != 0; slot = (slot + 1) & (table->index_capacity - 1)) {
+    uint64_t hash = keys_hash(space, id);
+    size_t mask = table->index_capacity - 1;
+    for (size_t slot = hash & mask; table->index[slot] != 0; slot = (slot + 1) & mask) {
         const struct resource_entry *entry = &table->entries[table->index[slot] - 1];
-        if (bytes_equal(entry->id, id) && bytes_equal(entry->space, space)) {
+        if (entry->hash == hash && bytes_equal(entry->id, id) && bytes_equal(entry->space, space)) {
             return entry;
         }
     }
     return NULL;
 }
 
-// The first entry of the space, or of a later one.
-size_t resource_table_space_start(const struct resource_table *table, struct bytes space) {
+size_t resource_table_position(const struct resource_table *table, struct bytes space,
+                               struct bytes id) {
     size_t low = 0;
-    size_t high = space.size > 0 ? table->count : 0;
+    size_t high = table->count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        if (bytes_compare(table->entries[middle].space, space) < 0) {
+        const struct resource_entry *entry = &table->entries[middle];
+        if (resource_keys_compare(entry->space, entry->id, space, id) < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
     return low;
-}
-
-void resource_table_clear(struct resource_table *table, enum resource_kind kind) {
-    for (size_t i = 0; i < table->count; i++) {
-        resource_entry_unref(kind, &table->entries[i]);
-    }
-    free(table->entries);
-    free(table->index);
 }

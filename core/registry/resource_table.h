@@ -1,7 +1,9 @@
-// The resources of one kind in a snapshot: sorted by space and id, and found by both. Private to
-// core/registry; immutable once built.
+// The resources of one kind: sorted by space and id, and found by both. Shared by the snapshots in
+// which they are the same. Private to core/registry; immutable once built; any thread.
 #ifndef EVENT_GATEWAY_REGISTRY_RESOURCE_TABLE_H
 #define EVENT_GATEWAY_REGISTRY_RESOURCE_TABLE_H
+
+#include <stdatomic.h>
 
 #include "core/registry/resources.h"
 #include "core/subscriptions/subscription.h"
@@ -17,6 +19,7 @@ union resource {
 
 struct resource_entry {
     struct bytes space, id; // pieces of the resource's document
+    uint64_t hash;          // of both, kept from table to table
     const struct json_t *document;
     union resource resource;
 };
@@ -31,18 +34,25 @@ int resource_keys_compare(struct bytes space_a, struct bytes id_a, struct bytes 
                           struct bytes id_b);
 
 struct resource_table {
+    atomic_uint references;
+    enum resource_kind kind;
     struct resource_entry *entries;
     size_t count;
     uint32_t *index; // open addressing: position + 1; size a power of two
     size_t index_capacity;
 };
 
-// After the entries are complete and sorted.
+// With room for that many entries, which the caller then fills in, sorted. One reference.
+struct resource_table *resource_table_create(enum resource_kind kind, size_t capacity);
+// After the last entry.
 void resource_table_index(struct resource_table *table);
+struct resource_table *resource_table_ref(struct resource_table *table);
+void resource_table_unref(struct resource_table *table); // NULL is fine
+// NULL when it is not there.
 const struct resource_entry *resource_table_find(const struct resource_table *table,
                                                  struct bytes space, struct bytes id);
-// The first entry of the space, or of a later one; 0 for an empty space.
-size_t resource_table_space_start(const struct resource_table *table, struct bytes space);
-void resource_table_clear(struct resource_table *table, enum resource_kind kind);
+// The first entry that is not before space and id.
+size_t resource_table_position(const struct resource_table *table, struct bytes space,
+                               struct bytes id);
 
 #endif

@@ -6,13 +6,6 @@
 
 #include "core/registry/snapshot_builder.h"
 
-static void shared_routes_unref(struct shared_routes *shared) {
-    if (atomic_fetch_sub_explicit(&shared->references, 1, memory_order_acq_rel) == 1) {
-        routes_destroy(shared->routes);
-        free(shared);
-    }
-}
-
 const struct snapshot *snapshot_ref(const struct snapshot *snapshot) {
     atomic_fetch_add_explicit(&((struct snapshot *)snapshot)->references, 1, memory_order_relaxed);
     return snapshot;
@@ -28,11 +21,10 @@ void snapshot_unref(const struct snapshot *snapshot) {
     if (before > 1) {
         return;
     }
-    shared_routes_unref(owned->routes);
+    subscription_view_unref(owned->view);
     for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
-        resource_table_clear(&owned->tables[kind], (enum resource_kind)kind);
+        resource_table_unref(owned->tables[kind]);
     }
-    free(owned->subscriptions);
     free(owned);
 }
 
@@ -43,41 +35,42 @@ int64_t snapshot_revision(const struct snapshot *snapshot) {
 const struct function *snapshot_function(const struct snapshot *snapshot, struct bytes space,
                                          struct bytes id) {
     const struct resource_entry *entry =
-        resource_table_find(&snapshot->tables[RESOURCE_FUNCTION], space, id);
+        resource_table_find(snapshot->tables[RESOURCE_FUNCTION], space, id);
     return entry ? entry->resource.function : NULL;
 }
 
 const struct event_type *snapshot_event_type(const struct snapshot *snapshot, struct bytes space,
                                              struct bytes name) {
     const struct resource_entry *entry =
-        resource_table_find(&snapshot->tables[RESOURCE_EVENT_TYPE], space, name);
+        resource_table_find(snapshot->tables[RESOURCE_EVENT_TYPE], space, name);
     return entry ? entry->resource.event_type : NULL;
 }
 
 const struct subscription *snapshot_subscription(const struct snapshot *snapshot,
                                                  struct bytes space, struct bytes id) {
     const struct resource_entry *entry =
-        resource_table_find(&snapshot->tables[RESOURCE_SUBSCRIPTION], space, id);
+        resource_table_find(snapshot->tables[RESOURCE_SUBSCRIPTION], space, id);
     return entry ? entry->resource.subscription : NULL;
 }
 
 const struct cors_rule *snapshot_cors_rule(const struct snapshot *snapshot, struct bytes space,
                                            struct bytes id) {
     const struct resource_entry *entry =
-        resource_table_find(&snapshot->tables[RESOURCE_CORS], space, id);
+        resource_table_find(snapshot->tables[RESOURCE_CORS], space, id);
     return entry ? entry->resource.cors_rule : NULL;
 }
 
 const struct json_t *snapshot_document(const struct snapshot *snapshot, enum resource_kind kind,
                                        struct bytes space, struct bytes id) {
-    const struct resource_entry *entry = resource_table_find(&snapshot->tables[kind], space, id);
+    const struct resource_entry *entry = resource_table_find(snapshot->tables[kind], space, id);
     return entry ? entry->document : NULL;
 }
 
 void snapshot_each(const struct snapshot *snapshot, enum resource_kind kind, struct bytes space,
                    snapshot_resource_fn visit, void *context) {
-    const struct resource_table *table = &snapshot->tables[kind];
-    for (size_t i = resource_table_space_start(table, space); i < table->count; i++) {
+    const struct resource_table *table = snapshot->tables[kind];
+    for (size_t i = resource_table_position(table, space, (struct bytes){0}); i < table->count;
+         i++) {
         const struct resource_entry *entry = &table->entries[i];
         if (space.size > 0 && !bytes_equal(entry->space, space)) {
             break;
@@ -88,8 +81,8 @@ void snapshot_each(const struct snapshot *snapshot, enum resource_kind kind, str
 
 size_t snapshot_count(const struct snapshot *snapshot, enum resource_kind kind,
                       struct bytes space) {
-    const struct resource_table *table = &snapshot->tables[kind];
-    size_t start = resource_table_space_start(table, space);
+    const struct resource_table *table = snapshot->tables[kind];
+    size_t start = resource_table_position(table, space, (struct bytes){0});
     size_t end = start;
     while (end < table->count &&
            (space.size == 0 || bytes_equal(table->entries[end].space, space))) {
@@ -104,7 +97,7 @@ void snapshot_each_space(const struct snapshot *snapshot, snapshot_space_fn visi
     for (;;) {
         const struct bytes *lowest = NULL;
         for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
-            const struct resource_table *table = &snapshot->tables[kind];
+            const struct resource_table *table = snapshot->tables[kind];
             if (at[kind] < table->count &&
                 (!lowest || bytes_compare(table->entries[at[kind]].space, *lowest) < 0)) {
                 lowest = &table->entries[at[kind]].space;
@@ -115,7 +108,7 @@ void snapshot_each_space(const struct snapshot *snapshot, snapshot_space_fn visi
         }
         visit(context, *lowest);
         for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
-            const struct resource_table *table = &snapshot->tables[kind];
+            const struct resource_table *table = snapshot->tables[kind];
             while (at[kind] < table->count &&
                    bytes_equal(table->entries[at[kind]].space, *lowest)) {
                 at[kind]++;
@@ -126,10 +119,10 @@ void snapshot_each_space(const struct snapshot *snapshot, snapshot_space_fn visi
 
 const struct subscription *const *snapshot_subscriptions(const struct snapshot *snapshot,
                                                          size_t *ret_count) {
-    *ret_count = snapshot->tables[RESOURCE_SUBSCRIPTION].count;
-    return snapshot->subscriptions;
+    *ret_count = snapshot->tables[RESOURCE_SUBSCRIPTION]->count;
+    return snapshot->view->subscriptions;
 }
 
 const struct routes *snapshot_routes(const struct snapshot *snapshot) {
-    return snapshot->routes->routes;
+    return snapshot->view->routes;
 }

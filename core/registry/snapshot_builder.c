@@ -131,66 +131,82 @@ static void edits_settle(struct edits *edits, enum resource_kind kind) {
     edits->count = kept;
 }
 
-// The new table's entries take over the edits' references.
-static void table_merge(struct resource_table *table, enum resource_kind kind,
-                        const struct resource_table *base, struct edits *edits) {
-    size_t base_count = base ? base->count : 0;
-    size_t i = 0;
-    size_t j = 0;
-    edits_settle(edits, kind);
-    table->entries = memory_allocate((base_count + edits->count) * sizeof *table->entries);
-    while (i < base_count || j < edits->count) {
-        const struct resource_entry *old = i < base_count ? &base->entries[i] : NULL;
-        struct edit *edit = j < edits->count ? &edits->items[j] : NULL;
-        int order =
-            !old    ? 1
-            : !edit ? -1
-                    : resource_keys_compare(old->space, old->id, edit->entry.space, edit->entry.id);
-        if (order < 0) {
-            resource_entry_ref(kind, old);
-            table->entries[table->count++] = *old;
-        } else if (edit->entry.resource.any) {
-            table->entries[table->count++] = edit->entry;
-            edit->entry.resource.any = NULL;
-        }
-        i += order <= 0;
-        j += order >= 0;
+static void table_append_range(struct resource_table *table, const struct resource_table *base,
+                               size_t start, size_t end) {
+    for (size_t i = start; i < end; i++) {
+        resource_entry_ref(base->kind, &base->entries[i]);
+        table->entries[table->count++] = base->entries[i];
     }
-    resource_table_index(table);
 }
 
-static void build_routes(struct snapshot *snapshot) {
-    const struct resource_table *table = &snapshot->tables[RESOURCE_SUBSCRIPTION];
-    snapshot->routes = memory_allocate(sizeof *snapshot->routes);
-    snapshot->routes->references = 1;
-    snapshot->routes->routes = routes_create();
-    for (size_t i = 0; i < table->count; i++) {
-        routes_add(snapshot->routes->routes, table->entries[i].resource.subscription);
+// The new table's entries take over the edits' references.
+static struct resource_table *table_merge(struct resource_table *base, enum resource_kind kind,
+                                          struct edits *edits) {
+    if (base && edits->count == 0) {
+        return resource_table_ref(base);
     }
+    size_t base_count = base ? base->count : 0;
+    size_t next = 0; // in base
+    edits_settle(edits, kind);
+    struct resource_table *table = resource_table_create(kind, base_count + edits->count);
+    for (size_t i = 0; i < edits->count; i++) {
+        struct resource_entry *entry = &edits->items[i].entry;
+        size_t position = base ? resource_table_position(base, entry->space, entry->id) : 0;
+        table_append_range(table, base, next, position);
+        bool replaces =
+            position < base_count &&
+            resource_keys_compare(base->entries[position].space, base->entries[position].id,
+                                  entry->space, entry->id) == 0;
+        next = replaces ? position + 1 : position;
+        if (entry->resource.any) {
+            table->entries[table->count++] = *entry;
+            entry->resource.any = NULL;
+        }
+    }
+    table_append_range(table, base, next, base_count);
+    resource_table_index(table);
+    return table;
+}
+
+static struct subscription_view *view_create(struct resource_table *table) {
+    struct subscription_view *view = memory_allocate(sizeof *view);
+    view->references = 1;
+    view->table = resource_table_ref(table);
+    view->routes = routes_create();
+    view->subscriptions = memory_allocate(table->count * sizeof(const struct subscription *));
+    for (size_t i = 0; i < table->count; i++) {
+        view->subscriptions[i] = table->entries[i].resource.subscription;
+        routes_add(view->routes, view->subscriptions[i]);
+    }
+    return view;
+}
+
+void subscription_view_unref(struct subscription_view *view) {
+    if (!view || atomic_fetch_sub_explicit(&view->references, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    routes_destroy(view->routes);
+    free(view->subscriptions);
+    resource_table_unref(view->table);
+    free(view);
 }
 
 const struct snapshot *snapshot_builder_finish_take(struct snapshot_builder *builder,
                                                     int64_t revision) {
     const struct snapshot *base = builder->base;
     struct snapshot *snapshot = memory_allocate(sizeof *snapshot);
-    bool same_subscriptions = base && builder->edits[RESOURCE_SUBSCRIPTION].count == 0;
     snapshot->references = 1;
     snapshot->revision = revision;
     for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
-        table_merge(&snapshot->tables[kind], (enum resource_kind)kind,
-                    base ? &base->tables[kind] : NULL, &builder->edits[kind]);
+        snapshot->tables[kind] = table_merge(base ? base->tables[kind] : NULL,
+                                             (enum resource_kind)kind, &builder->edits[kind]);
     }
-    const struct resource_table *table = &snapshot->tables[RESOURCE_SUBSCRIPTION];
-    snapshot->subscriptions = memory_allocate(table->count * sizeof(const struct subscription *));
-    for (size_t i = 0; i < table->count; i++) {
-        snapshot->subscriptions[i] = table->entries[i].resource.subscription;
-    }
-    if (same_subscriptions) {
-        // The routes borrow subscriptions that this snapshot holds too.
-        snapshot->routes = base->routes;
-        atomic_fetch_add_explicit(&snapshot->routes->references, 1, memory_order_relaxed);
+    struct resource_table *subscriptions = snapshot->tables[RESOURCE_SUBSCRIPTION];
+    if (base && base->view->table == subscriptions) {
+        snapshot->view = base->view;
+        atomic_fetch_add_explicit(&snapshot->view->references, 1, memory_order_relaxed);
     } else {
-        build_routes(snapshot);
+        snapshot->view = view_create(subscriptions);
     }
     snapshot_builder_destroy(builder);
     return snapshot;

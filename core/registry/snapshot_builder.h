@@ -8,18 +8,20 @@
 #include "core/registry/resource_table.h"
 #include "core/registry/snapshot.h"
 
-// Shared by the snapshots whose subscriptions are the same.
-struct shared_routes {
-    struct routes *routes;
+// What is derived from the subscriptions' table; shared like it, and as long as it.
+struct subscription_view {
     atomic_uint references;
+    struct resource_table *table; // holds what the others borrow
+    struct routes *routes;
+    const struct subscription **subscriptions; // in the table's order
 };
+void subscription_view_unref(struct subscription_view *view); // NULL is fine
 
 struct snapshot {
     atomic_uint references;
     int64_t revision;
-    struct resource_table tables[RESOURCE_KIND_COUNT];
-    const struct subscription **subscriptions; // in the table's order
-    struct shared_routes *routes;
+    struct resource_table *tables[RESOURCE_KIND_COUNT];
+    struct subscription_view *view;
 };
 
 struct snapshot_builder;

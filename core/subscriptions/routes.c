@@ -13,24 +13,33 @@
 // path. Static edges of all nodes lie in one hash table; a node's parameter and wildcard child are
 // found directly, whatever their names, because names belong to the subscriptions.
 //
-//   root ─┬─ sync ──── type ─── method ─── segment ─── ... ─── node with its subscriptions
-//         └─ async ─── type ─── method ─── segment ─── ...
+//   root ─┬─ sync ──── type ─── method ─── segment ─── ... ─── node with its entries
+//         ├─ async ─── type ─── method ─── segment ─── ...
+//         └─ spaces ── space
 //
+// A space's node stands for its name in comparisons, which a match makes many of.
 // A type's node keeps all synchronous subscriptions of that type, for the conflict check.
 enum {
     NODE_NONE, // index 0 is no node
     NODE_SYNC,
     NODE_ASYNC,
+    NODE_SPACES,
     NODE_FIRST_FREE,
+};
+
+struct entry {
+    const struct subscription *subscription;
+    const struct bytes *names; // of the parameters, in the order of the path; NULL = none
+    uint32_t space;            // its node
 };
 
 struct node {
     uint32_t parent;
     uint32_t parameter_child;
     uint32_t wildcard_child;
-    struct bytes edge;                         // the decoded segment of a static edge
-    const struct subscription **subscriptions; // sorted by space and id
-    uint32_t subscription_count, subscription_capacity;
+    struct bytes edge;     // the decoded segment of a static edge
+    struct entry *entries; // sorted by space and id
+    uint32_t entry_count, entry_capacity;
 };
 
 struct routes {
@@ -38,8 +47,8 @@ struct routes {
     uint32_t node_count, node_capacity;
     uint32_t *edges; // open addressing: indexes of nodes, by parent and edge; size a power of two
     size_t edge_count, edge_capacity;
-    char **decoded; // edges whose text is not a piece of their subscription
-    size_t decoded_count;
+    void **owned; // texts of edges and lists of names that are not pieces of subscriptions
+    size_t owned_count, owned_capacity;
 };
 
 static uint64_t edge_hash(uint32_t parent, struct bytes edge) {
@@ -97,6 +106,15 @@ static uint32_t static_child(struct routes *routes, uint32_t parent, struct byte
     return child;
 }
 
+static void *own(struct routes *routes, void *memory) {
+    if (routes->owned_count == routes->owned_capacity) {
+        routes->owned_capacity = routes->owned_capacity ? 2 * routes->owned_capacity : 16;
+        routes->owned = memory_resize(routes->owned, routes->owned_capacity, sizeof(void *));
+    }
+    routes->owned[routes->owned_count++] = memory;
+    return memory;
+}
+
 static struct bytes decoded_edge(struct routes *routes, struct bytes segment) {
     if (bytes_find(segment, '%') == segment.size) {
         return segment;
@@ -104,9 +122,7 @@ static struct bytes decoded_edge(struct routes *routes, struct bytes segment) {
     struct buffer decoded = {0};
     percent_decode(segment, false, &decoded);
     struct bytes edge = buffer_bytes(&decoded);
-    routes->decoded =
-        memory_resize(routes->decoded, routes->decoded_count + 1, sizeof *routes->decoded);
-    routes->decoded[routes->decoded_count++] = buffer_take(&decoded);
+    (void)own(routes, buffer_take(&decoded));
     return edge;
 }
 
@@ -152,12 +168,12 @@ void routes_destroy(struct routes *routes) {
         return;
     }
     for (uint32_t i = 0; i < routes->node_count; i++) {
-        free(routes->nodes[i].subscriptions);
+        free(routes->nodes[i].entries);
     }
-    for (size_t i = 0; i < routes->decoded_count; i++) {
-        free(routes->decoded[i]);
+    for (size_t i = 0; i < routes->owned_count; i++) {
+        free(routes->owned[i]);
     }
-    free(routes->decoded);
+    free(routes->owned);
     free(routes->nodes);
     free(routes->edges);
     free(routes);
@@ -169,40 +185,73 @@ static int subscription_order(const struct subscription *a, const struct subscri
 }
 
 // Subscriptions mostly come sorted already, so the place is looked for from the end.
-static void node_add(struct node *node, const struct subscription *subscription) {
-    if (node->subscription_count == node->subscription_capacity) {
-        node->subscription_capacity =
-            node->subscription_capacity ? 2 * node->subscription_capacity : 1;
-        node->subscriptions = memory_resize(node->subscriptions, node->subscription_capacity,
-                                            sizeof(const struct subscription *));
+static void node_add(struct node *node, const struct entry *entry) {
+    if (node->entry_count == node->entry_capacity) {
+        node->entry_capacity = node->entry_capacity ? 2 * node->entry_capacity : 1;
+        node->entries = memory_resize(node->entries, node->entry_capacity, sizeof *node->entries);
     }
-    uint32_t place = node->subscription_count++;
-    while (place > 0 && subscription_order(node->subscriptions[place - 1], subscription) > 0) {
-        node->subscriptions[place] = node->subscriptions[place - 1];
+    uint32_t place = node->entry_count++;
+    while (place > 0 &&
+           subscription_order(node->entries[place - 1].subscription, entry->subscription) > 0) {
+        node->entries[place] = node->entries[place - 1];
         place--;
     }
-    node->subscriptions[place] = subscription;
+    node->entries[place] = *entry;
+}
+
+static size_t read_names(struct bytes path, struct bytes *ret_names) {
+    struct bytes segment;
+    size_t count = 0;
+    while (path_next_segment(&path, &segment)) {
+        if (path_segment_kind(segment) != PATH_SEGMENT_STATIC) {
+            assert(count < PATH_PARAMS_MAX); // path_pattern_check
+            ret_names[count++] = path_segment_name(segment);
+        }
+    }
+    return count;
+}
+
+// Neighbours in a node mostly name their parameters alike, and then share the list.
+static const struct bytes *names_of(struct routes *routes, const struct node *node,
+                                    struct bytes path) {
+    struct bytes names[PATH_PARAMS_MAX];
+    size_t count = read_names(path, names);
+    const struct bytes *before =
+        node->entry_count > 0 ? node->entries[node->entry_count - 1].names : NULL;
+    bool is_same = before != NULL;
+    for (size_t i = 0; is_same && i < count; i++) {
+        is_same = bytes_equal(before[i], names[i]);
+    }
+    if (count == 0 || is_same) {
+        return before;
+    }
+    struct bytes *list = own(routes, memory_allocate(count * sizeof *list));
+    memcpy(list, names, count * sizeof *list);
+    return list;
 }
 
 void routes_add(struct routes *routes, const struct subscription *subscription) {
     struct bytes path = subscription->path;
     struct bytes segment;
+    struct entry entry = {.subscription = subscription,
+                          .space = static_child(routes, NODE_SPACES, subscription->space)};
     uint32_t node = static_child(routes, subscription->is_sync ? NODE_SYNC : NODE_ASYNC,
                                  type_key(subscription->event_type));
     if (subscription->is_sync) {
-        node_add(&routes->nodes[node], subscription);
+        node_add(&routes->nodes[node], &entry);
     }
     node = static_child(routes, node, subscription->method);
     while (path_next_segment(&path, &segment)) {
         node = segment_child(routes, node, segment);
     }
-    node_add(&routes->nodes[node], subscription);
+    entry.names = names_of(routes, &routes->nodes[node], subscription->path);
+    node_add(&routes->nodes[node], &entry);
 }
 
 // One look-up under way.
 struct walk {
     const struct routes *routes;
-    struct bytes space;
+    uint32_t space; // its node; NODE_NONE = all of them
     bool stops_at_first;
     bool has_match;
     route_match_fn visit; // NULL = only whether there is a match
@@ -250,28 +299,18 @@ static void decode_values(struct walk *walk, struct http_header *params) {
     }
 }
 
-// The parameters' names in the order of the path.
-static void name_params(const struct subscription *subscription, struct http_header *params) {
-    struct bytes path = subscription->path;
-    struct bytes segment;
-    size_t count = 0;
-    while (path_next_segment(&path, &segment)) {
-        if (path_segment_kind(segment) != PATH_SEGMENT_STATIC) {
-            params[count++].name = path_segment_name(segment);
-        }
-    }
-}
-
-static uint32_t first_of_space(const struct node *node, struct bytes space) {
+// The first entry of the space; with NODE_NONE the first one at all.
+static uint32_t first_of_space(const struct routes *routes, const struct node *node,
+                               uint32_t space) {
     uint32_t low = 0;
-    uint32_t high = space.size > 0 ? node->subscription_count : 0;
+    uint32_t high = space != NODE_NONE ? node->entry_count : 0;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
-        if (bytes_compare(node->subscriptions[middle]->space, space) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
+        uint32_t other = node->entries[middle].space;
+        bool is_before = other != space &&
+                         bytes_compare(routes->nodes[other].edge, routes->nodes[space].edge) < 0;
+        low = is_before ? middle + 1 : low;
+        high = is_before ? high : middle;
     }
     return low;
 }
@@ -279,20 +318,21 @@ static uint32_t first_of_space(const struct node *node, struct bytes space) {
 // True when the walk is over.
 static bool visit_node(struct walk *walk, const struct node *node) {
     struct http_header params[PATH_PARAMS_MAX];
-    bool is_decoded = false;
-    for (uint32_t i = first_of_space(node, walk->space); i < node->subscription_count; i++) {
-        const struct subscription *subscription = node->subscriptions[i];
-        if (walk->space.size > 0 && !bytes_equal(subscription->space, walk->space)) {
+    uint32_t first = first_of_space(walk->routes, node, walk->space);
+    for (uint32_t i = first; i < node->entry_count; i++) {
+        const struct entry *entry = &node->entries[i];
+        if (walk->space != NODE_NONE && entry->space != walk->space) {
             break;
         }
         walk->has_match = true;
         if (walk->visit) {
-            if (!is_decoded) {
+            if (i == first) {
                 decode_values(walk, params);
-                is_decoded = true;
             }
-            name_params(subscription, params);
-            struct route_match match = {subscription, params, walk->captured_count};
+            for (size_t j = 0; j < walk->captured_count; j++) {
+                params[j].name = entry->names[j];
+            }
+            struct route_match match = {entry->subscription, params, walk->captured_count};
             walk->visit(walk->context, &match);
         }
         if (walk->stops_at_first) {
@@ -337,6 +377,10 @@ static bool walk_captured(struct walk *walk, uint32_t node, struct bytes value, 
 static void walk_from(struct walk *walk, uint32_t root, const struct route_query *query) {
     struct bytes path = query->path;
     uint32_t node = find_static_child(walk->routes, root, type_key(query->type));
+    if (query->space.size > 0) {
+        walk->space = find_static_child(walk->routes, NODE_SPACES, query->space);
+        node = walk->space != NODE_NONE ? node : NODE_NONE;
+    }
     if (node != NODE_NONE) {
         node = find_static_child(walk->routes, node, query->method);
     }
@@ -351,10 +395,10 @@ static void walk_from(struct walk *walk, uint32_t root, const struct route_query
 }
 
 // The captured values need no zeroing, which would be most of a look-up's work.
-static void walk_begin(struct walk *walk, const struct routes *routes,
-                       const struct route_query *query, route_match_fn visit, void *context) {
+static void walk_begin(struct walk *walk, const struct routes *routes, route_match_fn visit,
+                       void *context) {
     walk->routes = routes;
-    walk->space = query->space;
+    walk->space = NODE_NONE;
     walk->stops_at_first = false;
     walk->has_match = false;
     walk->visit = visit;
@@ -367,14 +411,14 @@ static void walk_begin(struct walk *walk, const struct routes *routes,
 void routes_match_async(const struct routes *routes, const struct route_query *query,
                         route_match_fn visit, void *context) {
     struct walk walk;
-    walk_begin(&walk, routes, query, visit, context);
+    walk_begin(&walk, routes, visit, context);
     walk_from(&walk, NODE_ASYNC, query);
 }
 
 bool routes_match_sync(const struct routes *routes, const struct route_query *query,
                        route_match_fn visit, void *context) {
     struct walk walk;
-    walk_begin(&walk, routes, query, visit, context);
+    walk_begin(&walk, routes, visit, context);
     walk.stops_at_first = true;
     walk_from(&walk, NODE_SYNC, query);
     return walk.has_match;
@@ -382,7 +426,7 @@ bool routes_match_sync(const struct routes *routes, const struct route_query *qu
 
 bool routes_has_match(const struct routes *routes, const struct route_query *query) {
     struct walk walk;
-    walk_begin(&walk, routes, query, NULL, NULL);
+    walk_begin(&walk, routes, NULL, NULL);
     walk.stops_at_first = true;
     walk_from(&walk, NODE_SYNC, query);
     if (!walk.has_match) {
@@ -405,11 +449,15 @@ bool routes_conflict(const struct routes *routes, const struct subscription *can
     if (!candidate->is_sync) {
         return false;
     }
+    uint32_t space = find_static_child(routes, NODE_SPACES, candidate->space);
     const struct node *node =
         &routes->nodes[find_static_child(routes, NODE_SYNC, type_key(candidate->event_type))];
-    for (uint32_t i = first_of_space(node, candidate->space); i < node->subscription_count; i++) {
-        const struct subscription *existing = node->subscriptions[i];
-        if (!bytes_equal(existing->space, candidate->space)) {
+    if (space == NODE_NONE) {
+        return false;
+    }
+    for (uint32_t i = first_of_space(routes, node, space); i < node->entry_count; i++) {
+        const struct subscription *existing = node->entries[i].subscription;
+        if (node->entries[i].space != space) {
             break;
         }
         if (bytes_equal(existing->method, candidate->method) &&
