@@ -18,7 +18,10 @@
          .kind = PROVIDER_FIELD_TEXT,                                                              \
          .is_secret = true,                                                                        \
          .help = "Default: the environment's AWS_ACCESS_KEY_ID and the two that belong to it."},   \
-        {.name = "awsSecretAccessKey", .kind = PROVIDER_FIELD_TEXT, .is_secret = true},            \
+        {.name = "awsSecretAccessKey",                                                             \
+         .kind = PROVIDER_FIELD_TEXT,                                                              \
+         .is_secret = true,                                                                        \
+         .help = "Belongs to awsAccessKeyId."},                                                    \
         {.name = "awsSessionToken",                                                                \
          .kind = PROVIDER_FIELD_TEXT,                                                              \
          .is_secret = true,                                                                        \
