@@ -10,6 +10,7 @@
 #include "admin/config_lookup.h"
 #include "admin/config_metrics.h"
 #include "admin/config_resource.h"
+#include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
@@ -36,10 +37,10 @@ static void call_destroy(struct config_call *call) {
 // gone.
 static void count(const struct config_call *call) {
     const struct snapshot *snapshot = registry_snapshot(call->admin->options.registry);
-    int64_t now_us = event_loop_now_us(call->admin->options.loop);
+    // Not the loop's now, which stands still while a read is answered.
+    int64_t duration_us = clock_monotonic_us() - http_request_received_us(call->request);
     config_metrics_count(snapshot, buffer_bytes(&call->space), call->resource->label,
-                         operation_name(call->operation),
-                         now_us - http_request_received_us(call->request));
+                         operation_name(call->operation), duration_us);
     snapshot_unref(snapshot);
 }
 
@@ -330,11 +331,21 @@ static enum status read_body(struct config_call *call, struct error *error) {
     return status;
 }
 
+// The classic generation ends this message with a full stop.
+static void end_sentence(struct error *error) {
+    size_t size = strlen(error->text);
+    if (size + 1 < sizeof error->text) {
+        error->text[size] = '.';
+        error->text[size + 1] = '\0';
+    }
+}
+
 static void run_change(struct config_call *call) {
     struct error error;
     if (call->operation != CONFIG_DELETE && read_body(call, &error) != STATUS_OK) {
         if (call->dialect == CONFIG_CLASSIC) {
             error_prefix(&error, "Malformed JSON payload");
+            end_sentence(&error);
         } else {
             error_prefix(&error, "%s doesn't validate. Validation error", call->resource->title);
         }
