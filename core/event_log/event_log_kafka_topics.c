@@ -9,9 +9,25 @@ static int remaining_ms(int64_t until_us) {
     return left_ms > 0 ? (int)left_ms : 0;
 }
 
+// Before the log's thread runs, nobody else takes the client's errors; the last one says most
+// ("connection refused").
+static void take_errors(struct kafka_log *log) {
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(log->producer);
+    rd_kafka_event_t *event;
+    while ((event = rd_kafka_queue_poll(queue, 0))) {
+        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR &&
+            rd_kafka_event_error(event) != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+            kafka_set_reason(log, rd_kafka_event_error_string(event));
+        }
+        rd_kafka_event_destroy(event);
+    }
+    rd_kafka_queue_destroy(queue);
+}
+
 static enum status unavailable(struct kafka_log *log, const char *what, const char *why,
                                struct error *error) {
     char reason[sizeof log->reason];
+    take_errors(log);
     kafka_copy_reason(log, reason, sizeof reason);
     return error_set(error, STATUS_UNAVAILABLE, "Kafka at %s: %s: %s%s%s", log->options.brokers,
                      what, why, reason[0] ? "; " : "", reason);
@@ -174,7 +190,7 @@ static enum status await_topic(struct kafka_log *log, enum event_log_stream stre
         if (remaining_ms(until_us) == 0) {
             return unavailable(log, log->topic_names[stream], "the topic has no leaders", error);
         }
-        // Answers the client's own events while the brokers elect leaders.
+        // Waits a moment while the brokers elect leaders.
         rd_kafka_poll(log->producer, 20);
     }
 }

@@ -150,6 +150,7 @@ static void brokers_that_cannot_be_reached_are_named(void **state) {
     struct error error = {0};
     assert_int_equal(event_log_kafka_create(&options, &log, &error), STATUS_UNAVAILABLE);
     assert_non_null(strstr(error.text, "127.0.0.1:1"));
+    assert_non_null(strstr(error.text, "Connection refused"));
 }
 
 static void a_passing_error_of_a_broker_is_not_seen(void **state) {
