@@ -83,9 +83,12 @@ static enum status read_fields(struct invoker *invoker, const struct function *f
     return status;
 }
 
+static bool is_given(const char *text) {
+    return text && text[0] != '\0';
+}
+
 static bool are_complete(const struct credentials *credentials) {
-    return credentials->access_key_id && credentials->access_key_id[0] != '\0' &&
-           credentials->secret_access_key && credentials->secret_access_key[0] != '\0';
+    return is_given(credentials->access_key_id) && is_given(credentials->secret_access_key);
 }
 
 // The function's own, else the environment's.
@@ -124,23 +127,21 @@ static void append_own_origin(struct buffer *origin, const char *service, const 
 static enum status find_origin(struct invoker *invoker, const struct function *function,
                                const char *service, const char *default_origin,
                                struct buffer *ret_origin, struct error *error) {
-    char *region = NULL;
+    const char *region = json_string_value(json_object_get(function->provider, "region"));
     char *endpoint = NULL;
-    enum status status = provider_field_text(invoker, function, "region", &region, error);
-    if (status == STATUS_OK) {
-        status = provider_field_text(invoker, function, "endpoint", &endpoint, error);
+    enum status status = provider_field_text(invoker, function, "endpoint", &endpoint, error);
+    if (status != STATUS_OK) {
+        return status;
     }
-    if (status == STATUS_OK && (!region || !is_region(region))) {
+    if (!region || !is_region(region)) {
         status = error_set(error, STATUS_INVALID, "provider.region: is missing or not a region");
-    }
-    if (status == STATUS_OK && endpoint && endpoint[0] != '\0') {
+    } else if (is_given(endpoint)) {
         buffer_append_text(ret_origin, endpoint);
-    } else if (status == STATUS_OK && default_origin) {
+    } else if (default_origin) {
         buffer_append_text(ret_origin, default_origin);
-    } else if (status == STATUS_OK) {
+    } else {
         append_own_origin(ret_origin, service, region);
     }
-    free(region);
     free(endpoint);
     return status;
 }

@@ -258,11 +258,12 @@ void invoker_destroy(struct invoker *invoker) {
     // The client's end reports every call that runs; what ended early is reported here, since the
     // loop may never come to it.
     http_client_destroy(invoker->client);
-    while (invoker->invocations) {
-        struct event_loop_timer *timer = &invoker->invocations->finish_timer;
-        assert(timer->expired);
-        event_loop_timer_stop(invoker->loop, timer);
-        report_early(timer);
+    struct invocation *first;
+    while ((first = invoker->invocations)) {
+        assert(first->finish_timer.expired);
+        event_loop_timer_stop(invoker->loop, &first->finish_timer);
+        report_early(&first->finish_timer);
+        assert(invoker->invocations != first);
     }
     prepared_functions_clear(invoker);
     free(invoker);

@@ -1,3 +1,4 @@
+#include <assert.h>
 #include <stdlib.h>
 
 #include "core/base/memory.h"
@@ -43,36 +44,49 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
     return status;
 }
 
-enum status prepared_function_find(struct invoker *invoker, const struct function *function,
-                                   struct prepared_function **ret_function, struct error *error) {
+// Where the function of that id is, or the end of its slot.
+static struct prepared_function **find_place(struct invoker *invoker,
+                                             const struct function *function) {
     uint64_t hash = bytes_hash(function->space) * 31 + bytes_hash(function->id);
     struct prepared_function **place = &invoker->prepared[hash % PREPARED_SLOTS];
-    struct prepared_function *prepared = NULL;
     while (*place && !(bytes_equal((*place)->function->id, function->id) &&
                        bytes_equal((*place)->function->space, function->space))) {
         place = &(*place)->next;
     }
-    if (*place && (*place)->function != function) {
-        // The function was changed: what runs keeps the old state, what follows gets the new one.
-        struct prepared_function *old = *place;
-        *place = old->next;
-        invoker->prepared_count--;
-        prepared_function_unref(old);
-    } else if (*place) {
-        prepared = *place;
+    return place;
+}
+
+// What runs keeps the old state, what follows gets the new one.
+static void forget_old(struct invoker *invoker, struct prepared_function **place) {
+    struct prepared_function *old = *place;
+    *place = old->next;
+    invoker->prepared_count--;
+    prepared_function_unref(old);
+}
+
+static void keep(struct invoker *invoker, struct prepared_function *prepared) {
+    if (invoker->prepared_count >= PREPARED_MAX) {
+        prepared_functions_clear(invoker);
+    }
+    *find_place(invoker, prepared->function) = prepared;
+    invoker->prepared_count++;
+}
+
+enum status prepared_function_find(struct invoker *invoker, const struct function *function,
+                                   struct prepared_function **ret_function, struct error *error) {
+    struct prepared_function **place = find_place(invoker, function);
+    struct prepared_function *prepared = *place;
+    if (prepared && prepared->function != function) {
+        forget_old(invoker, place);
+        prepared = NULL;
     }
     if (!prepared) {
         enum status status = prepare(invoker, function, &prepared, error);
         if (status != STATUS_OK) {
             return status;
         }
-        if (invoker->prepared_count >= PREPARED_MAX) {
-            prepared_functions_clear(invoker);
-        }
-        place = &invoker->prepared[hash % PREPARED_SLOTS];
-        prepared->next = *place;
-        *place = prepared;
-        invoker->prepared_count++;
+        assert(prepared);
+        keep(invoker, prepared);
     }
     prepared->references++;
     *ret_function = prepared;

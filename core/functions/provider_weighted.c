@@ -117,6 +117,10 @@ struct member_check {
     size_t visits;
 };
 
+static bool is_weighted(const struct function *function) {
+    return function && bytes_equal_text(function->type, provider_weighted.type);
+}
+
 static enum status check_member_of(struct member_check *check, const json_t *id,
                                    const struct function **ret_function, struct error *error) {
     struct bytes member = {json_string_value(id), json_string_length(id)};
@@ -151,7 +155,7 @@ static enum status check_members(struct member_check *check, const json_t *provi
         const json_t *id = json_object_get(json_array_get(members, i), "functionId");
         const struct function *function = NULL;
         enum status status = check_member_of(check, id, &function, error);
-        if (status == STATUS_OK && bytes_equal_text(function->type, provider_weighted.type)) {
+        if (status == STATUS_OK && is_weighted(function)) {
             status = check_members(check, function->provider, depth + 1, error);
         }
         if (status != STATUS_OK) {

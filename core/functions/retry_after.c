@@ -37,7 +37,7 @@ static enum status parse_date(struct bytes value, int64_t *ret_us) {
     const char *date = value.data;
     memcpy(name, date + 8, 3);
     const char *month = strstr(months, name);
-    if (!month || (month - months) % 3 != 0) {
+    if (!month || name[0] == '\0' || (month - months) % 3 != 0) {
         return STATUS_INVALID;
     }
     snprintf(text, sizeof text, "%.4s-%02d-%.2sT%.8sZ", date + 12, (int)((month - months) / 3 + 1),

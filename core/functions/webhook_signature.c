@@ -93,7 +93,7 @@ void webhook_id_write(struct bytes source, struct bytes id, struct bytes subscri
         buffer_append(&text, parts[i]);
     }
     EVP_Digest(text.data, text.size, digest, &size, EVP_sha256(), NULL);
-    memcpy(ret_id, "msg_", 4);
+    snprintf(ret_id, WEBHOOK_ID_SIZE, "msg_");
     for (size_t i = 0; i < 16; i++) {
         snprintf(ret_id + 4 + 2 * i, 3, "%02x", digest[i]);
     }
