@@ -317,7 +317,6 @@ static void worker_destroy(struct worker *worker) {
     if (!worker->loop) {
         return;
     }
-    on_loop(worker, destroy_roles);
     event_loop_stop(worker->loop);
     if (worker->thread) {
         event_loop_thread_join(worker->thread);
@@ -342,6 +341,11 @@ static void node_stop(struct node *node) {
     }
     if (node->stores.log) {
         event_log_close(node->stores.log, deadline_ms);
+        registry_close(node->stores.registry);
+    }
+    // The stores' threads have posted their last; the loops run on until all of it is answered.
+    for (size_t i = 0; i < node->worker_count; i++) {
+        on_loop(&node->workers[i], destroy_roles);
     }
     for (size_t i = 0; i < node->worker_count; i++) {
         worker_destroy(&node->workers[i]);

@@ -11,6 +11,7 @@
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
 #include "core/registry/registry_cache.h"
+#include "core/registry/registry_listeners.h"
 #include "core/registry/registry_store.h"
 #include "core/registry/snapshot_builder.h"
 
@@ -49,10 +50,7 @@ struct registry {
     struct error health_error;
     const struct snapshot *current;
 
-    // Listeners are called without the lock. Who removes one waits until its call is over.
-    pthread_mutex_t listener_lock;
-    pthread_cond_t listener_idle;
-    struct registry_listener *listeners, *next_listener, *called_listener;
+    struct registry_listeners listeners;
 
     // Only the registry's thread, and registry_create before there is one.
     bool needs_full_load;
@@ -72,13 +70,23 @@ static void notified(void *context) {
     pthread_mutex_unlock(&registry->lock);
 }
 
+static void run_done(struct event_loop_task *task);
+
 void registry_apply(struct registry *registry, struct registry_change *change) {
     change->next = NULL;
     pthread_mutex_lock(&registry->lock);
-    *registry->last_change = change;
-    registry->last_change = &change->next;
-    pthread_cond_signal(&registry->wake);
+    bool is_closing = registry->is_closing;
+    if (!is_closing) {
+        *registry->last_change = change;
+        registry->last_change = &change->next;
+        pthread_cond_signal(&registry->wake);
+    }
     pthread_mutex_unlock(&registry->lock);
+    if (is_closing) {
+        change->status = error_set(&change->error, STATUS_CLOSED, "shutting down");
+        change->task.run = run_done;
+        event_loop_post(change->loop, &change->task);
+    }
 }
 
 static void wait_until(struct registry *registry, int64_t due_us) {
@@ -171,46 +179,12 @@ const struct snapshot *registry_snapshot(struct registry *registry) {
     return snapshot;
 }
 
-static void tell_listeners(struct registry *registry, const struct snapshot *snapshot) {
-    pthread_mutex_lock(&registry->listener_lock);
-    struct registry_listener *listener = registry->listeners;
-    while (listener) {
-        registry->next_listener = listener->next;
-        registry->called_listener = listener;
-        pthread_mutex_unlock(&registry->listener_lock);
-        listener->changed(listener, snapshot);
-        pthread_mutex_lock(&registry->listener_lock);
-        listener = registry->next_listener;
-        registry->called_listener = NULL;
-        pthread_cond_broadcast(&registry->listener_idle);
-    }
-    pthread_mutex_unlock(&registry->listener_lock);
-}
-
 void registry_add_listener(struct registry *registry, struct registry_listener *listener) {
-    pthread_mutex_lock(&registry->listener_lock);
-    listener->next = registry->listeners;
-    registry->listeners = listener;
-    pthread_mutex_unlock(&registry->listener_lock);
+    registry_listeners_add(&registry->listeners, listener);
 }
 
 void registry_remove_listener(struct registry *registry, struct registry_listener *listener) {
-    bool is_own_thread = registry->has_thread && pthread_equal(pthread_self(), registry->thread);
-    pthread_mutex_lock(&registry->listener_lock);
-    struct registry_listener **place = &registry->listeners;
-    while (*place && *place != listener) {
-        place = &(*place)->next;
-    }
-    if (*place) {
-        *place = listener->next;
-    }
-    if (registry->next_listener == listener) {
-        registry->next_listener = listener->next;
-    }
-    while (registry->called_listener == listener && !is_own_thread) {
-        pthread_cond_wait(&registry->listener_idle, &registry->listener_lock);
-    }
-    pthread_mutex_unlock(&registry->listener_lock);
+    registry_listeners_remove(&registry->listeners, listener);
 }
 
 static void publish_take(struct registry *registry, const struct snapshot *snapshot) {
@@ -222,7 +196,7 @@ static void publish_take(struct registry *registry, const struct snapshot *snaps
     if (registry->cache_path && registry->cache_at_us == NEVER) {
         registry->cache_at_us = clock_monotonic_us() + CACHE_DELAY_US;
     }
-    tell_listeners(registry, snapshot);
+    registry_listeners_tell(&registry->listeners, snapshot);
     snapshot_unref(before);
 }
 
@@ -460,8 +434,7 @@ static struct registry *registry_allocate(const struct registry_options *options
     registry->retry_at_us = NEVER;
     registry->cache_at_us = NEVER;
     pthread_mutex_init(&registry->lock, NULL);
-    pthread_mutex_init(&registry->listener_lock, NULL);
-    pthread_cond_init(&registry->listener_idle, NULL);
+    registry_listeners_init(&registry->listeners);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&registry->wake, &attributes);
@@ -487,23 +460,27 @@ enum status registry_create(const struct registry_options *options, struct regis
     return STATUS_OK;
 }
 
-void registry_destroy(struct registry *registry) {
-    if (!registry) {
-        return;
-    }
+void registry_close(struct registry *registry) {
     if (registry->has_thread) {
         pthread_mutex_lock(&registry->lock);
         registry->is_closing = true;
         pthread_cond_signal(&registry->wake);
         pthread_mutex_unlock(&registry->lock);
         pthread_join(registry->thread, NULL);
+        registry->has_thread = false;
     }
+}
+
+void registry_destroy(struct registry *registry) {
+    if (!registry) {
+        return;
+    }
+    registry_close(registry);
     registry->store->ops->destroy(registry->store);
     snapshot_unref(registry->current);
     pthread_mutex_destroy(&registry->lock);
-    pthread_mutex_destroy(&registry->listener_lock);
     pthread_cond_destroy(&registry->wake);
-    pthread_cond_destroy(&registry->listener_idle);
+    registry_listeners_clear(&registry->listeners);
     free(registry->cache_path);
     free(registry);
 }

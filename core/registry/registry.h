@@ -24,6 +24,9 @@ struct registry_options {
 // says so). Neither: STATUS_UNAVAILABLE with the store's reason.
 enum status must_check registry_create(const struct registry_options *options,
                                        struct registry **ret_registry, struct error *error);
+// Ends the thread: changes that wait, and later ones, are done with CLOSED, and no listener is
+// called any more. The last snapshot stays. From one thread, once the store's last call has ended.
+void registry_close(struct registry *registry);
 // No calls and no snapshots of others are needed afterwards; listeners are not called any more.
 void registry_destroy(struct registry *registry);
 
@@ -54,8 +57,9 @@ struct registry_change {
     struct event_loop *loop;
     void (*done)(struct registry_change *change); // on the loop
     // OK: stored, and the current snapshot of this node contains it. CONFLICT: the configuration
-    // moved past based_on (the current snapshot is at least as new): validate again. UNAVAILABLE,
-    // TIMEOUT, CLOSED.
+    // moved past based_on (the current snapshot is at least as new): validate again. INVALID: a
+    // document that no node could read back. TOO_LARGE, UNAVAILABLE, CLOSED: not stored. TIMEOUT:
+    // the connection broke and nobody knows.
     enum status status;
     struct error error;
     struct event_loop_task task;  // the registry's

@@ -594,6 +594,17 @@ static void a_change_is_answered_when_the_registry_is_destroyed(void **state) {
     }
 }
 
+static void a_closed_registry_refuses_changes_and_keeps_its_snapshot(void **state) {
+    struct fixture *fixture = *state;
+    struct registry *node = start_node(&fixture->hub, NULL);
+    assert_int_equal(put(fixture, node, "f", 0), STATUS_OK);
+    registry_close(node);
+    assert_int_equal(put(fixture, node, "g", 1), STATUS_CLOSED);
+    assert_true(has_function(node, "f"));
+    registry_close(node);
+    registry_destroy(node);
+}
+
 #define REGISTRY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -615,6 +626,7 @@ int main(void) {
         REGISTRY_TEST(a_listener_is_not_called_any_more_once_it_is_removed),
         REGISTRY_TEST(threads_read_snapshots_while_they_change),
         REGISTRY_TEST(a_change_is_answered_when_the_registry_is_destroyed),
+        REGISTRY_TEST(a_closed_registry_refuses_changes_and_keeps_its_snapshot),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
