@@ -21,7 +21,9 @@ typedef void (*registry_store_document_fn)(void *context, enum resource_kind kin
 // Filled in by the implementation as the first member of its own struct.
 struct registry_store_ops {
     const char *name; // "zookeeper", "sqlite"
-    // All documents and the revision they belong to, consistent.
+    // All documents and the revision they belong to, consistent. One that changes meanwhile may be
+    // visited again, with empty bytes when it was deleted: the last word counts, and none of them
+    // when the call fails.
     enum status (*load)(struct registry_store *store, registry_store_document_fn visit,
                         void *context, int64_t *ret_revision, struct error *error);
     // What changed after since_revision: visit gets the new document, or empty bytes for a deleted
@@ -30,7 +32,8 @@ struct registry_store_ops {
                                 registry_store_document_fn visit, void *context,
                                 int64_t *ret_revision, struct error *error);
     // All edits or none, and only when the store's revision is still expected_revision; else
-    // CONFLICT.
+    // CONFLICT. OK raises the revision by one. TIMEOUT: nobody knows whether it is stored.
+    // UNAVAILABLE: it is not. TOO_LARGE: the store could never take it.
     enum status (*apply)(struct registry_store *store, const struct registry_edit *edits,
                          size_t edit_count, int64_t expected_revision, int64_t *ret_revision,
                          struct error *error);

@@ -1,6 +1,7 @@
 #include "core/registry/registry_store_zookeeper_tree.h"
 
 #include <inttypes.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -14,6 +15,7 @@
 // A request's own bytes per node, generously.
 #define NODE_OVERHEAD 128
 #define TRIES_MAX 5
+#define RETRY_WAIT_MS 50
 
 // "." and ".." are no names of nodes.
 static void append_name(struct bytes name, struct buffer *ret_path) {
@@ -210,8 +212,10 @@ static enum status find_out(struct zookeeper_tree *tree, const struct change *ch
     enum status status;
     do {
         status = read_fate(tree, change, number, &fate, &reason);
-    } while ((status == STATUS_UNAVAILABLE || status == STATUS_TIMEOUT) &&
-             clock_monotonic_us() < deadline_us);
+        if (status == STATUS_UNAVAILABLE) {
+            (void)poll(NULL, 0, RETRY_WAIT_MS); // Where a connection is refused at once.
+        }
+    } while (status == STATUS_UNAVAILABLE && clock_monotonic_us() < deadline_us);
     if (status != STATUS_OK || fate == REVISION_FATE_UNKNOWN) {
         return error_set(error, STATUS_TIMEOUT,
                          "the connection broke and it is not known whether the change is stored: "

@@ -403,7 +403,7 @@ static int batch_wait(struct zookeeper_batch *batch) {
 enum status zookeeper_batch_wait(struct zookeeper_batch *batch, struct error *error) {
     int code = batch_wait(batch);
     if (code == ZOPERATIONTIMEOUT) {
-        return error_set(error, STATUS_TIMEOUT, "ZooKeeper at %s does not answer in time",
+        return error_set(error, STATUS_UNAVAILABLE, "ZooKeeper at %s does not answer in time",
                          batch->session->servers);
     }
     return code == ZOK ? STATUS_OK : trouble_status(batch->session, code, error);

@@ -52,7 +52,7 @@ void zookeeper_batch_children(struct zookeeper_batch *batch, const char *path);
 void zookeeper_batch_make(struct zookeeper_batch *batch, const char *path, struct bytes data);
 // Later reads of this batch see all that was written anywhere before.
 void zookeeper_batch_sync(struct zookeeper_batch *batch, const char *path);
-// OK: every request has its reply. Else UNAVAILABLE or TIMEOUT, and no reply may be looked at.
+// OK: every request has its reply. Else UNAVAILABLE, and no reply may be looked at.
 enum status must_check zookeeper_batch_wait(struct zookeeper_batch *batch, struct error *error);
 struct zookeeper_reply *zookeeper_batch_reply(struct zookeeper_batch *batch, size_t position);
 
