@@ -70,9 +70,20 @@ static void denied_access_says_what_to_do(void **state) {
     (void)state;
     struct function_answer answer;
     struct invocation_result result = {.outcome = INVOCATION_FORBIDDEN,
+                                       .status = 403,
                                        .error_text = "access denied: check the keys"};
     function_answer_of_subscription(&result, &answer);
     expect_text(&answer, 500, "access denied: check the keys");
+    function_answer_clear(&answer);
+}
+
+static void a_refused_target_is_not_shown_to_the_caller(void **state) {
+    (void)state;
+    struct function_answer answer;
+    struct invocation_result result = {.outcome = INVOCATION_FORBIDDEN,
+                                       .error_text = "10.0.0.1 is not allowed"};
+    function_answer_of_subscription(&result, &answer);
+    expect_text(&answer, 500, "Function call failed. Please check logs.");
     function_answer_clear(&answer);
 }
 
@@ -134,6 +145,7 @@ int main(void) {
         cmocka_unit_test(a_failed_call_is_a_500_that_keeps_the_reason_to_itself),
         cmocka_unit_test(a_function_error_of_5xx_is_a_failed_call),
         cmocka_unit_test(denied_access_says_what_to_do),
+        cmocka_unit_test(a_refused_target_is_not_shown_to_the_caller),
         cmocka_unit_test(a_response_object_becomes_the_response),
         cmocka_unit_test(a_body_may_be_an_object_or_base64),
         cmocka_unit_test(what_is_no_response_object_is_malformed),
