@@ -54,7 +54,7 @@ static enum status read_names(struct subscription *subscription, const json_t *d
 
 static enum status read_type(struct subscription *subscription, const json_t *document,
                              struct error *error) {
-    struct bytes type;
+    struct bytes type = {0};
     enum status status = read_text(document, "type", &type, error);
     if (status != STATUS_OK) {
         return status;
