@@ -37,8 +37,9 @@ static rd_kafka_t *mock_client;
 static rd_kafka_mock_cluster_t *mock;
 
 static enum status create_kafka(struct fixture *fixture, const char *brokers, struct error *error) {
-    // A group forms at once instead of waiting for more members; tests have few.
-    static const char *const settings[] = {"topic.metadata.refresh.interval.ms=1000"};
+    // The mock lets a group wait for as long as a session before it forms again; a real broker
+    // refuses such a short session.
+    static const char *const settings[] = {"session.timeout.ms=3000", "heartbeat.interval.ms=300"};
     struct event_log_kafka_options options = {
         .brokers = brokers,
         .topic_prefix = fixture->prefix,
@@ -47,7 +48,7 @@ static enum status create_kafka(struct fixture *fixture, const char *brokers, st
         .retention_ms = 3600000,
         .dead_letter_retention_ms = 3600000,
         .settings = settings,
-        .setting_count = 1,
+        .setting_count = kind == KAFKA_MOCK ? ARRAY_LENGTH(settings) : 0,
         .connect_timeout_ms = 30000,
         .append_timeout_ms = 30000,
     };

@@ -57,12 +57,16 @@ static int tear_down(void **state) {
 }
 
 static struct event_log_kafka_options plain_options(const struct fixture *fixture) {
+    // The mock lets a group wait for as long as a session before it forms again.
+    static const char *const settings[] = {"session.timeout.ms=3000", "heartbeat.interval.ms=300"};
     return (struct event_log_kafka_options){
         .brokers = rd_kafka_mock_cluster_bootstraps(fixture->mock),
         .topic_prefix = "eg",
         .partitions = 1,
         .replication = 1,
         .append_timeout_ms = 60000,
+        .settings = settings,
+        .setting_count = ARRAY_LENGTH(settings),
     };
 }
 
