@@ -33,20 +33,28 @@ static void count_answer(unsigned status) {
     metric_add(METRIC(&requests_family, code), 1);
 }
 
+#define LABEL_MAX 256 // the longest name that can be registered
+
+// A copy that ends in a NUL, cut at the label's size.
+static void copy_label(struct bytes name, char ret_label[LABEL_MAX + 1]) {
+    size_t size = name.size < LABEL_MAX ? name.size : LABEL_MAX;
+    memcpy(ret_label, name.data, size);
+    ret_label[size] = '\0';
+}
+
 void count_received(const struct intake *intake, const struct event *event) {
+    char space_label[LABEL_MAX + 1] = "default";
+    char type_label[LABEL_MAX + 1] = "other";
     struct bytes space = intake_type_space(intake);
     // Names from outside become labels only when they are registered, so that nobody can flood the
     // metrics.
-    bool is_registered = snapshot_event_type(intake->snapshot, space, event->type) != NULL;
-    char *space_text = bytes_to_text(is_registered ? space : BYTES("default"));
-    char *type_text = bytes_to_text(is_registered ? event->type : BYTES("other"));
-    if (intake->dialect == EVENT_DIALECT_REQUEST) {
-        free(type_text);
-        type_text = memory_copy_text("http.request");
+    if (snapshot_event_type(intake->snapshot, space, event->type)) {
+        copy_label(space, space_label);
+        copy_label(event->type, type_label);
+    } else if (intake->dialect == EVENT_DIALECT_REQUEST) {
+        copy_label(BYTES("http.request"), type_label);
     }
-    metric_add(METRIC(&received_family, space_text, type_text), 1);
-    free(space_text);
-    free(type_text);
+    metric_add(METRIC(&received_family, space_label, type_label), 1);
 }
 
 struct bytes intake_type_space(const struct intake *intake) {
@@ -156,6 +164,19 @@ static bool space_is_valid(struct bytes space) {
     return space.size >= 3;
 }
 
+static void set_path(struct intake *intake, struct bytes hosted_space) {
+    if (hosted_space.size == 0) {
+        path_normalize(intake->http.path, &intake->path);
+        return;
+    }
+    struct buffer full = {0};
+    buffer_append_byte(&full, '/');
+    buffer_append(&full, hosted_space);
+    buffer_append(&full, intake->http.path);
+    path_normalize(buffer_bytes(&full), &intake->path);
+    buffer_clear(&full);
+}
+
 // Contract 2.2: the host decides, else the Space header, else none. Under a hosted domain the space
 // is also the first segment of the path.
 static enum status find_space(struct intake *intake, struct error *error) {
@@ -175,14 +196,7 @@ static enum status find_space(struct intake *intake, struct error *error) {
         return error_set(error, STATUS_INVALID,
                          "no space: name it in the Space header (this gateway requires one)");
     }
-    struct buffer full = {0};
-    if (hosted.size > 0) {
-        buffer_append_byte(&full, '/');
-        buffer_append(&full, hosted);
-    }
-    buffer_append(&full, intake->http.path);
-    path_normalize(buffer_bytes(&full), &intake->path);
-    buffer_clear(&full);
+    set_path(intake, hosted);
     return STATUS_OK;
 }
 
