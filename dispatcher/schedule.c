@@ -139,9 +139,8 @@ static void begin(struct subscription_queue *queue, struct delivery *delivery) {
 
 // Begins what waits, as far as there is room.
 static void pump(struct subscription_queue *queue) {
-    if (!partition_is_fed(queue->partition)) {
-        return;
-    }
+    // A partition that hands over has forgotten what waited.
+    assert(!queue->waiting.first || partition_is_fed(queue->partition));
     while (queue->waiting.first && queue->in_flight < queue->subscription->delivery.max_in_flight) {
         begin(queue, queue->waiting.first);
     }

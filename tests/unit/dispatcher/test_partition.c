@@ -34,7 +34,7 @@ static void what_waits_for_a_retry_at_a_rebalance_is_delivered_anew(void **state
     test_subscribe(test, "s", "/later", NULL);
     test_start_dispatcher(test);
     test_emit_id(test, "first");
-    test_await_metric(dispatcher_metrics()->retries_waiting, 1);
+    test_await_metric(dispatcher_metrics()->retries_waiting, 1); // Nothing else waits here.
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
     test_await_calls(test, "/later", "first", 2);
     test_crash_dispatcher(test);
@@ -76,7 +76,9 @@ static void results_of_a_lost_partition_change_nothing(void **state) {
 
 static void what_was_in_flight_at_a_crash_is_delivered_again(void **state) {
     struct dispatcher_test *test = *state;
-    test_subscribe(test, "s", "/hold", NULL);
+    // Neither of these counts, but the destroyer's deadline.
+    test->options.hand_over_ms = 3600000;
+    test_subscribe(test, "s", "/hold", "{\"timeoutMs\":900000}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 3);
     test_await_calls(test, "/hold", NULL, 3);
@@ -251,6 +253,24 @@ static void events_that_retention_removed_are_counted_and_passed(void **state) {
     assert_int_equal(test_committed(test), 6);
 }
 
+static void the_position_passes_what_retention_removed_although_nothing_follows(void **state) {
+    struct dispatcher_test *test = *state;
+    struct metric *lost = dispatcher_metrics()->events_lost;
+    struct metric *processed = dispatcher_metrics()->events_processed;
+    int64_t before = metric_value(lost);
+    int64_t processed_before = metric_value(processed);
+    test_start_dispatcher(test);
+    test_emit_id(test, "0");
+    test_await_metric(processed, processed_before + 1);
+    test_close_dispatcher(test);
+    test_emit_numbers(test, 5);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 6);
+    test_start_dispatcher(test);
+    test_await_metric(lost, before + 5);
+    test_close_dispatcher(test);
+    assert_int_equal(test_committed(test), 6);
+}
+
 static void the_backlog_is_what_is_not_finished(void **state) {
     struct dispatcher_test *test = *state;
     struct buffer text = {0};
@@ -291,6 +311,7 @@ int main(void) {
         cmocka_unit_test(partitions_of_several_loops_deliver_everything_once),
         cmocka_unit_test(nothing_is_lost_while_partitions_come_and_go),
         TEST(events_that_retention_removed_are_counted_and_passed),
+        TEST(the_position_passes_what_retention_removed_although_nothing_follows),
         TEST(the_backlog_is_what_is_not_finished),
         TEST(a_dispatcher_without_anything_to_do_closes),
     };

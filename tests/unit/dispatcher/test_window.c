@@ -16,11 +16,18 @@ struct flow {
     struct event_log_reader base;
     atomic_bool is_paused;
     atomic_int orders;
+    struct window *emptied_before_pause; // what the lane does just then; NULL = nothing
 };
 
 static void order(struct event_log_reader *reader, int32_t partition, bool is_paused) {
     struct flow *flow = CONTAINER_OF(reader, struct flow, base);
     assert_int_equal(partition, 3);
+    struct window *window = flow->emptied_before_pause;
+    if (is_paused && window) {
+        flow->emptied_before_pause = NULL;
+        window_give(window, 10, 10);
+        window_resume_if_low(window);
+    }
     atomic_store(&flow->is_paused, is_paused);
     atomic_fetch_add(&flow->orders, 1);
 }
@@ -85,6 +92,19 @@ static void the_bytes_of_all_windows_are_counted_together(void **state) {
     assert_int_equal(atomic_load(&budget.bytes), 0);
 }
 
+static void a_window_that_is_emptied_while_the_reader_is_paused_flows_again(void **state) {
+    (void)state;
+    struct flow flow;
+    struct window_budget budget = {.bytes_max = 1000000};
+    struct window window;
+    flow_init(&flow);
+    flow.emptied_before_pause = &window;
+    window_init(&window, &budget, 10, &flow.base, 3);
+    window_take(&window, 10, 10);
+    assert_false(atomic_load(&flow.is_paused));
+    assert_false(atomic_load(&window.is_paused));
+}
+
 enum {
     EVENTS = 200000
 };
@@ -137,6 +157,7 @@ int main(void) {
         cmocka_unit_test(a_full_window_pauses_and_a_half_empty_one_resumes),
         cmocka_unit_test(what_comes_in_spite_of_a_pause_pauses_again),
         cmocka_unit_test(the_bytes_of_all_windows_are_counted_together),
+        cmocka_unit_test(a_window_that_is_emptied_while_the_reader_is_paused_flows_again),
         cmocka_unit_test(a_pause_and_what_is_given_back_at_the_same_time_do_not_miss_each_other),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
