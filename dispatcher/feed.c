@@ -78,9 +78,9 @@ static struct partition *take_out(struct feed *feed, int32_t number) {
 static void put_in(struct feed *feed, struct partition *partition) {
     size_t index = (size_t)partition->number;
     if (index >= feed->partition_count) {
-        feed->partitions = memory_resize(feed->partitions, index + 1, sizeof *feed->partitions);
+        feed->partitions = memory_resize(feed->partitions, index + 1, sizeof(struct partition *));
         memset(feed->partitions + feed->partition_count, 0,
-               (index + 1 - feed->partition_count) * sizeof *feed->partitions);
+               (index + 1 - feed->partition_count) * sizeof(struct partition *));
         feed->partition_count = index + 1;
     }
     assert(!feed->partitions[index]);
