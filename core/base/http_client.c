@@ -2,6 +2,7 @@
 
 #include "core/base/event_loop.h"
 #include "core/base/http_call.h"
+#include "core/base/http_hosts.h"
 #include "core/base/http_listener.h"
 #include "core/base/memory.h"
 
@@ -37,7 +38,9 @@ struct http_call {
     struct curl_slist *lines;   // one array over head
     size_t line_capacity;
     struct http_answer_text answer;
-    bool is_running; // curl has it
+    bool is_inside; // it runs or waits for a place at its host
+    struct http_host_place place;
+    struct event_loop_timer wait_timer; // of a place: as long as the call itself may take
     bool is_too_large;
     char *url;           // the last one that was found to be well-formed
     char forbidden[512]; // why the last address was not connected to; "" = none was refused
@@ -54,8 +57,9 @@ struct http_client {
     CURLU *url;                        // scratch, to check URLs
     struct event_loop_timer timer;     // curl's
     struct event_loop_timer end_timer; // calls the done of what is in ended
-    struct http_call *calls;           // curl's
-    struct http_call *ended;           // cancelled or never begun, oldest first
+    struct http_hosts *hosts;
+    struct http_call *calls; // that run or wait for a place
+    struct http_call *ended; // cancelled or never begun, oldest first
     struct http_call **ended_last;
     struct http_call *kept; // for reuse, with their easy handles
     size_t kept_count;
@@ -278,6 +282,28 @@ static void finish_call(struct http_call *call, enum http_call_result result, CU
     keep_call(client, call);
 }
 
+static void begin_call(struct http_call *call) {
+    event_loop_timer_stop(call->client->loop, &call->wait_timer);
+    call->started_us = event_loop_now_us(call->client->loop);
+    curl_multi_add_handle(call->client->multi, call->easy);
+}
+
+// Takes a call out of what is inside, and begins the one that waited for its place.
+static void leave(struct http_call *call) {
+    struct http_client *client = call->client;
+    if (call->place.is_waiting) {
+        event_loop_timer_stop(client->loop, &call->wait_timer);
+    } else {
+        curl_multi_remove_handle(client->multi, call->easy);
+    }
+    call->is_inside = false;
+    unlink_call(client, call);
+    struct http_host_place *next = http_hosts_leave(client->hosts, &call->place);
+    if (next) {
+        begin_call(CONTAINER_OF(next, struct http_call, place));
+    }
+}
+
 static void finish_answered(struct http_client *client) {
     int left;
     CURLMsg *message;
@@ -289,9 +315,7 @@ static void finish_answered(struct http_client *client) {
         CURLcode code = message->data.result;
         struct http_call *call;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
-        curl_multi_remove_handle(client->multi, easy);
-        call->is_running = false;
-        unlink_call(client, call);
+        leave(call);
         finish_call(call, result_of(call, code), code);
     }
 }
@@ -315,6 +339,14 @@ static void finish_ended(struct http_client *client) {
         finish_call(call, call->early_result, CURLE_OK);
         call = next;
     }
+}
+
+// No place came free in time.
+static void wait_timer_expired(struct event_loop_timer *timer) {
+    struct http_call *call = CONTAINER_OF(timer, struct http_call, wait_timer);
+    leave(call);
+    snprintf(call->curl_text, sizeof call->curl_text, "too many calls to this host are running");
+    finish_call(call, HTTP_CALL_TIMED_OUT, CURLE_OPERATION_TIMEDOUT);
 }
 
 static void end_timer_expired(struct event_loop_timer *timer) {
@@ -406,6 +438,7 @@ enum status http_client_create(struct event_loop *loop, const struct http_client
     size_t per_host = options->connections_per_host_max;
     size_t total = options->connections_max;
     CURLM *multi = client->multi;
+    client->hosts = http_hosts_create(per_host > 0 ? per_host : PER_HOST_DEFAULT);
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, set_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, client);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, set_timer);
@@ -435,6 +468,7 @@ void http_client_destroy(struct http_client *client) {
         curl_multi_cleanup(client->multi);
     }
     curl_url_cleanup(client->url);
+    http_hosts_destroy(client->hosts);
     event_loop_timer_stop(client->loop, &client->timer);
     event_loop_timer_stop(client->loop, &client->end_timer);
     free(client);
@@ -531,6 +565,19 @@ static enum status prepare_call(struct http_call *call, const struct http_call_o
     return STATUS_OK;
 }
 
+static void enter(struct http_call *call, const struct http_call_options *options) {
+    struct http_client *client = call->client;
+    call->is_inside = true;
+    link_call(client, call);
+    if (http_hosts_enter(client->hosts, options->url, &call->place)) {
+        begin_call(call);
+        return;
+    }
+    int64_t wait_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_DEFAULT_MS;
+    call->wait_timer.expired = wait_timer_expired;
+    event_loop_timer_start(client->loop, &call->wait_timer, wait_ms * 1000);
+}
+
 enum status http_client_send(struct http_client *client, const struct http_call_options *options,
                              http_call_done_fn done, void *context, struct http_call **ret_call,
                              struct error *error) {
@@ -551,9 +598,7 @@ enum status http_client_send(struct http_client *client, const struct http_call_
     if (!is_http) {
         end_call(call, HTTP_CALL_FORBIDDEN);
     } else {
-        call->is_running = true;
-        link_call(client, call);
-        curl_multi_add_handle(client->multi, call->easy);
+        enter(call, options);
     }
     if (ret_call) {
         *ret_call = call;
@@ -562,13 +607,10 @@ enum status http_client_send(struct http_client *client, const struct http_call_
 }
 
 void http_call_cancel(struct http_call *call) {
-    if (!call->is_running) {
+    if (!call->is_inside) {
         return;
     }
-    struct http_client *client = call->client;
-    curl_multi_remove_handle(client->multi, call->easy);
-    call->is_running = false;
-    unlink_call(client, call);
+    leave(call);
     end_call(call, HTTP_CALL_CANCELLED);
 }
 

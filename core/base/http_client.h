@@ -19,7 +19,7 @@ struct http_call;
 
 struct http_client_options {
     const struct target_rules *targets; // which addresses may be connected to; outlives the client
-    size_t connections_per_host_max;    // 0 = 256
+    size_t connections_per_host_max;    // calls that run at once to one host; others wait; 0 = 256
     size_t connections_max;             // kept open at the most; 0 = 4096
 };
 
@@ -50,8 +50,8 @@ struct http_call_options {
     const char *url;
     const struct http_header *headers; // copied; Host, Content-Length, ... are the client's
     size_t header_count;
-    struct bytes body;       // borrowed until done
-    int64_t timeout_ms;      // whole call, connecting included; 0 = 30 s
+    struct bytes body;  // borrowed until done
+    int64_t timeout_ms; // whole call, connecting included; before it, as long for a place; 0 = 30 s
     size_t answer_max_bytes; // 0 = 6 MiB
     bool wants_http2;        // h2 by ALPN over https, by prior knowledge over http
 };

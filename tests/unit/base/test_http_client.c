@@ -556,6 +556,64 @@ static void destroy_ends_all_calls_inside(void **state) {
     stop_script(&fixture->server);
 }
 
+// A client of which one call at a time runs to a host: the first never ends, so the others wait.
+static struct http_client *narrow_client(struct fixture *fixture) {
+    struct http_client *client = NULL;
+    struct http_client_options options = {.targets = fixture->targets,
+                                          .connections_per_host_max = 1};
+    assert_int_equal(http_client_create(fixture->loop, &options, &client, NULL), STATUS_OK);
+    return client;
+}
+
+static void a_call_that_waits_for_a_place_can_be_cancelled_and_times_out(void **state) {
+    struct fixture *fixture = *state;
+    const struct step steps[] = {{STEP_SILENT, NULL}};
+    struct outcome silent = {.loop = fixture->loop};
+    struct outcome cancelled = {.loop = fixture->loop, .expected = 1};
+    struct outcome late = {.loop = fixture->loop, .expected = 1};
+    struct http_client *client = narrow_client(fixture);
+    struct http_call *call = NULL;
+    char url[128];
+    start_script(&fixture->server, steps, 1);
+    struct http_call_options options = {
+        .method = "POST", .url = url_of(fixture, url, sizeof url), .timeout_ms = 60000};
+    assert_int_equal(http_client_send(client, &options, done, &silent, NULL, NULL), STATUS_OK);
+    assert_int_equal(http_client_send(client, &options, done, &cancelled, &call, NULL), STATUS_OK);
+    http_call_cancel(call);
+    event_loop_run(fixture->loop);
+    assert_int_equal(cancelled.result, HTTP_CALL_CANCELLED);
+    options.timeout_ms = 20;
+    assert_int_equal(http_client_send(client, &options, done, &late, NULL, NULL), STATUS_OK);
+    event_loop_run(fixture->loop);
+    assert_int_equal(late.result, HTTP_CALL_TIMED_OUT);
+    assert_int_equal(silent.calls, 0);
+    http_client_destroy(client);
+    assert_int_equal(silent.calls, 1);
+    stop_script(&fixture->server);
+}
+
+static void a_place_that_comes_free_goes_to_who_waits(void **state) {
+    struct fixture *fixture = *state;
+    static const char reply[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const struct step steps[] = {
+        {STEP_REPLY, reply}, {STEP_REPLY, reply}, {STEP_REPLY, reply}, {STEP_REPLY, reply}};
+    struct outcome outcome = {.loop = fixture->loop, .expected = 4};
+    struct http_client *client = narrow_client(fixture);
+    char url[128];
+    start_script(&fixture->server, steps, 4);
+    struct http_call_options options = {
+        .method = "POST", .url = url_of(fixture, url, sizeof url), .timeout_ms = 60000};
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(http_client_send(client, &options, done, &outcome, NULL, NULL), STATUS_OK);
+    }
+    event_loop_run(fixture->loop);
+    assert_int_equal(outcome.calls, 4);
+    assert_int_equal(outcome.result, HTTP_CALL_ANSWERED);
+    http_client_destroy(client);
+    stop_script(&fixture->server);
+    assert_int_equal(fixture->server.accepted, 1);
+}
+
 // Calls that call again from their done, against our own server: the pool, the limit for each host,
 // the loop.
 struct chain {
@@ -648,6 +706,8 @@ int main(void) {
         TEST(a_post_whose_connection_dies_with_it_is_sent_anew),
         TEST(a_cancelled_call_is_done_once_and_later),
         TEST(destroy_ends_all_calls_inside),
+        TEST(a_call_that_waits_for_a_place_can_be_cancelled_and_times_out),
+        TEST(a_place_that_comes_free_goes_to_who_waits),
         cmocka_unit_test(
             many_calls_at_a_time_share_a_few_connections_with_a_server_on_the_same_loop),
     };
