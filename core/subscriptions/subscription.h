@@ -43,7 +43,6 @@ struct subscription {
     struct bytes method;
     struct bytes path; // absolute, without a trailing '/'
     struct delivery_policy delivery;
-    bool is_paused;
     const struct json_t *document; // what the API shows; metadata is in it
 };
 
