@@ -34,11 +34,12 @@ static struct bytes authorizer_of(const struct intake *intake, const struct even
     return type ? type->authorizer_id : (struct bytes){0};
 }
 
-static void refuse(struct authorization *authorization, const char *reason, const char *message) {
+static void refuse(struct authorization *authorization, unsigned status, const char *reason,
+                   const char *message) {
     struct intake *intake = authorization->intake;
     metric_add(METRIC(&authorizations_family, reason), 1);
     free(authorization);
-    intake_refuse(intake, 403, 0, "%s", message);
+    intake_refuse(intake, status, status == 503 ? 1 : 0, "%s", message);
 }
 
 // Puts authtype, authid and authclaims (the documented extension authcontext) into the event. What
@@ -72,17 +73,19 @@ static void read_answer(struct authorization *authorization, const json_t *answe
     const json_t *refused = json_object_get(answer, "error");
     if (refused && !json_is_null(refused)) {
         const char *message = json_string_value(json_object_get(refused, "message"));
-        refuse(authorization, "refused", message ? message : "not authorized");
+        refuse(authorization, 403, "refused", message ? message : "not authorized");
         return;
     }
     if (!json_is_object(granted)) {
-        refuse(authorization, "unreadable", "not authorized: the authorizer's answer is malformed");
+        refuse(authorization, 403, "unreadable",
+               "not authorized: the authorizer's answer is malformed");
         return;
     }
     const char *principal = json_string_value(json_object_get(granted, "principalId"));
     if (mark_event(authorization->intake, authorization->index, principal,
                    json_object_get(granted, "context"), &error) != STATUS_OK) {
-        refuse(authorization, "unreadable", "not authorized: the authorizer's answer is malformed");
+        refuse(authorization, 403, "unreadable",
+               "not authorized: the authorizer's answer is malformed");
         return;
     }
     metric_add(METRIC(&authorizations_family, "granted"), 1);
@@ -90,19 +93,34 @@ static void read_answer(struct authorization *authorization, const json_t *answe
     authorize_from(authorization);
 }
 
+// Whoever sends events decides how often this comes.
+static void log_failure(const struct invocation_result *result) {
+    static struct log_limit limit;
+    uint64_t suppressed = 0;
+    if (log_limit_allows(&limit, 1, &suppressed)) {
+        log_line(LOG_WARNING, "authorizer failed, its event is refused",
+                 LOG_TEXT("outcome", invocation_outcome_name(result->outcome)),
+                 LOG_TEXT("error", result->error_text), LOG_NUMBER("more", (int64_t)suppressed));
+    }
+}
+
 static void authorizer_answered(void *context, const struct invocation_result *result) {
     struct authorization *authorization = context;
     struct error error;
     json_t *answer = NULL;
+    if (result->outcome == INVOCATION_CANCELLED) {
+        // 403 would be a last word, and nobody has decided.
+        refuse(authorization, 503, "cancelled", "this gateway is shutting down");
+        return;
+    }
     if (result->outcome != INVOCATION_SUCCEEDED) {
-        log_line(LOG_WARNING, "authorizer failed, its event is refused",
-                 LOG_TEXT("outcome", invocation_outcome_name(result->outcome)),
-                 LOG_TEXT("error", result->error_text));
-        refuse(authorization, "failed", "not authorized: the authorizer failed");
+        log_failure(result);
+        refuse(authorization, 403, "failed", "not authorized: the authorizer failed");
         return;
     }
     if (json_parse(result->body, &answer, &error) != STATUS_OK) {
-        refuse(authorization, "unreadable", "not authorized: the authorizer's answer is malformed");
+        refuse(authorization, 403, "unreadable",
+               "not authorized: the authorizer's answer is malformed");
         return;
     }
     read_answer(authorization, answer);
@@ -136,7 +154,7 @@ static void ask(struct authorization *authorization, struct bytes authorizer_id)
     const struct event *event = intake->events.events[authorization->index];
     if (write_payload(intake, event, &payload, &error) != STATUS_OK) {
         buffer_clear(&payload);
-        refuse(authorization, "failed",
+        refuse(authorization, 403, "failed",
                "not authorized: the request cannot be shown to the authorizer");
         return;
     }

@@ -1,7 +1,6 @@
 // The synchronous ways of a request: invoke, and sync subscriptions. The function is called on this
 // loop and its answer is the caller's; the event is recorded beside the call. Nobody waits for the
-// log unless
-// --record-sync durable says so.
+// log unless --record-sync durable says so.
 
 #include <stdlib.h>
 
@@ -131,8 +130,10 @@ static enum status make_invoke_event(struct intake *intake, unsigned *ret_http_s
                     .path = buffer_bytes(&intake->path),
                     .received_us = clock_wall_us()},
     };
-    return event_http_decode(&intake->http, EVENT_DIALECT_CUSTOM, &options, &intake->events,
-                             ret_http_status, error);
+    enum status status = event_http_decode(&intake->http, EVENT_DIALECT_CUSTOM, &options,
+                                           &intake->events, ret_http_status, error);
+    // A body that is itself an event brings its own type.
+    return status == STATUS_OK ? check_not_system(intake, error) : status;
 }
 
 static void answer_no_such_function(struct intake *intake) {

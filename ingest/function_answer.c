@@ -27,7 +27,8 @@ static bool answer_failure(const struct invocation_result *result, struct functi
     if (result->outcome == INVOCATION_NO_FUNCTION) {
         answer_text(answer, 500, "unable to look up registered function");
     } else if (result->outcome == INVOCATION_FORBIDDEN && result->status == 403) {
-        // The provider's word on the credentials. What target rules refused names addresses: not for callers.
+        // The provider's word on the credentials. What target rules refused names addresses: not
+        // for callers.
         answer_text(answer, 500, result->error_text);
     } else {
         answer_text(answer, 500, "Function call failed. Please check logs.");

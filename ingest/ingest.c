@@ -177,6 +177,11 @@ static void set_path(struct intake *intake, struct bytes hosted_space) {
     buffer_clear(&full);
 }
 
+// How much of a text from outside an error message shows.
+static int shown_size(struct bytes text) {
+    return (int)(text.size > 200 ? 200 : text.size);
+}
+
 // Contract 2.2: the host decides, else the Space header, else none. Under a hosted domain the space
 // is also the first segment of the path.
 static enum status find_space(struct intake *intake, struct error *error) {
@@ -188,9 +193,9 @@ static enum status find_space(struct intake *intake, struct error *error) {
         buffer_append(&intake->space, bytes_trim(header));
     }
     if (intake->space.size > 0 && !space_is_valid(buffer_bytes(&intake->space))) {
-        return error_set(
-            error, STATUS_INVALID, "space \"%.*s\": at least 3 letters, digits, '.', '-' or '_'",
-            (int)(intake->space.size > 200 ? 200 : intake->space.size), intake->space.data);
+        return error_set(error, STATUS_INVALID,
+                         "space \"%.*s\": at least 3 letters, digits, '.', '-' or '_'",
+                         shown_size(buffer_bytes(&intake->space)), intake->space.data);
     }
     if (intake->space.size == 0 && intake->ingest->options.requires_space) {
         return error_set(error, STATUS_INVALID,
@@ -200,20 +205,28 @@ static enum status find_space(struct intake *intake, struct error *error) {
     return STATUS_OK;
 }
 
-static enum status check_types(const struct intake *intake, struct error *error) {
+enum status check_not_system(const struct intake *intake, struct error *error) {
     for (size_t i = 0; i < intake->events.count; i++) {
         struct bytes type = intake->events.events[i]->type;
-        int shown = (int)(type.size > 200 ? 200 : type.size);
         if (event_type_is_system(type)) {
             return error_set(error, STATUS_INVALID,
                              "event %zu: type \"%.*s\" is the gateway's own and cannot be sent", i,
-                             shown, type.data);
+                             shown_size(type), type.data);
         }
-        bool is_request = intake->dialect == EVENT_DIALECT_REQUEST;
-        if (intake->ingest->options.requires_registered_types && !is_request &&
-            !snapshot_event_type(intake->snapshot, intake_type_space(intake), type)) {
+    }
+    return STATUS_OK;
+}
+
+static enum status check_registered(const struct intake *intake, struct error *error) {
+    if (!intake->ingest->options.requires_registered_types ||
+        intake->dialect == EVENT_DIALECT_REQUEST) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; i < intake->events.count; i++) {
+        struct bytes type = intake->events.events[i]->type;
+        if (!snapshot_event_type(intake->snapshot, intake_type_space(intake), type)) {
             return error_set(error, STATUS_INVALID, "event %zu: Event Type \"%.*s\" not found.", i,
-                             shown, type.data);
+                             shown_size(type), type.data);
         }
     }
     return STATUS_OK;
@@ -249,7 +262,8 @@ static void take_events(struct intake *intake) {
         intake_refuse(intake, http_status, 0, "%s", error.text);
         return;
     }
-    if (check_types(intake, &error) != STATUS_OK) {
+    if (check_not_system(intake, &error) != STATUS_OK ||
+        check_registered(intake, &error) != STATUS_OK) {
         intake_refuse(intake, 400, 0, "%s", error.text);
         return;
     }

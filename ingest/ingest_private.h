@@ -46,6 +46,8 @@ void authorize(struct intake *intake, void (*next)(struct intake *intake));
 
 // The space that an event type is looked up in: the event's, or "default".
 struct bytes intake_type_space(const struct intake *intake);
+// STATUS_INVALID when the type of one of the events is the gateway's own.
+enum status must_check check_not_system(const struct intake *intake, struct error *error);
 // Counts an event in eventgateway_events_received_total.
 void count_received(const struct intake *intake, const struct event *event);
 
