@@ -3,11 +3,28 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/bytes.h"
 
 #define TOKEN_MIN 16
+#define LINE_MAX_BYTES 4096
+
+static enum status check_file(int file, const char *path, struct error *error) {
+    struct stat found;
+    if (fstat(file, &found) != 0 || !S_ISREG(found.st_mode) || found.st_size > LINE_MAX_BYTES) {
+        return error_set(error, STATUS_INVALID,
+                         "--admin-token-file: %s is not a file of at most %d bytes", path,
+                         LINE_MAX_BYTES);
+    }
+    if ((found.st_mode & 077) != 0) {
+        return error_set(error, STATUS_INVALID,
+                         "--admin-token-file: others than its owner may read %s (chmod 600 %s)",
+                         path, path);
+    }
+    return STATUS_OK;
+}
 
 static enum status read_first_line(int file, const char *path, char *line, size_t size,
                                    struct bytes *ret_token, struct error *error) {
@@ -25,18 +42,28 @@ static enum status read_first_line(int file, const char *path, char *line, size_
                          "--admin-token-file: the token in %s has fewer than %d characters", path,
                          TOKEN_MIN);
     }
+    for (size_t i = 0; i < ret_token->size; i++) {
+        if ((unsigned char)ret_token->data[i] < 0x20) {
+            return error_set(error, STATUS_INVALID,
+                             "--admin-token-file: the token in %s holds a control character", path);
+        }
+    }
     return STATUS_OK;
 }
 
 enum status token_file_read(const char *path, char **ret_token, struct error *error) {
-    char line[4096];
+    char line[LINE_MAX_BYTES];
     struct bytes token;
-    int file = open(path, O_RDONLY | O_CLOEXEC);
+    // A FIFO would be waited for.
+    int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) {
         return error_set(error, STATUS_INVALID, "--admin-token-file: cannot open %s: %s", path,
                          strerror(errno));
     }
-    enum status status = read_first_line(file, path, line, sizeof line, &token, error);
+    enum status status = check_file(file, path, error);
+    if (status == STATUS_OK) {
+        status = read_first_line(file, path, line, sizeof line, &token, error);
+    }
     close(file);
     if (status == STATUS_OK) {
         *ret_token = bytes_to_text(token);

@@ -5,7 +5,8 @@
 #include "core/base/status.h"
 
 // The first line without blanks at its ends; the caller owns it. STATUS_INVALID: cannot be read, is
-// shorter than 16 characters, or others than its owner may read it.
+// no file, larger than 4 KiB, the token is shorter than 16 characters or holds a control character,
+// or others than its owner may read it.
 enum status must_check token_file_read(const char *path, char **ret_token, struct error *error);
 
 #endif
