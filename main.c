@@ -24,6 +24,9 @@
 #include "ingest/ingest.h"
 
 #define CONFIG_BODY_MAX ((size_t)1024 * 1024)
+// What the log has taken is answered, however short the drain is: a request whose append is still
+// inside cannot be given up.
+#define LOG_CLOSE_MIN_MS 2000
 
 enum exit_code {
     EXIT_STORE = 1,
@@ -80,6 +83,14 @@ static enum record_sync record_sync_of(const struct settings *settings) {
                                         : RECORD_SYNC_ASYNC;
 }
 
+// A worker's share of --max-bodies; never less than one body, or none of that size could ever pass.
+static size_t bodies_of_worker(const struct node *node) {
+    size_t one = (size_t)settings_number(node->settings.settings, "max-body");
+    size_t all = (size_t)settings_number(node->settings.settings, "max-bodies");
+    size_t share = all / node->worker_count;
+    return share < one ? one : share;
+}
+
 // Workers share the port: the first one finds it, the others join by SO_REUSEPORT.
 static enum status start_events_server(struct node *node, struct worker *worker,
                                        struct error *error) {
@@ -108,9 +119,9 @@ static enum status start_events_server(struct node *node, struct worker *worker,
         .address = settings_text(settings, "events-address"),
         .port =
             first ? http_server_port(first) : (uint16_t)settings_number(settings, "events-port"),
+        .must_be_free = !first,
         .body_max_bytes = (size_t)settings_number(settings, "max-body"),
-        .body_total_max_bytes =
-            (size_t)settings_number(settings, "max-bodies") / node->worker_count,
+        .body_total_max_bytes = bodies_of_worker(node),
         .connections_max =
             (size_t)settings_number(settings, "max-connections") / node->worker_count + 1,
         .handler = ingest_handle,
@@ -279,13 +290,13 @@ static void start_drain(struct worker *worker) {
     event_loop_timer_start(worker->loop, &worker->drain_timer, 0);
 }
 
-static void drain_requests(struct node *node, int64_t deadline_ms) {
+static void drain_requests(struct node *node, int64_t until_us) {
     sem_t drained;
     sem_init(&drained, 0, 0);
     for (size_t i = 0; i < node->worker_count; i++) {
         struct worker *worker = &node->workers[i];
         worker->drained = &drained;
-        worker->drain_until_us = clock_monotonic_us() + deadline_ms * 1000;
+        worker->drain_until_us = until_us;
         on_loop(worker, start_drain);
     }
     for (size_t i = 0; i < node->worker_count; i++) {
@@ -324,23 +335,29 @@ static void worker_destroy(struct worker *worker) {
     event_loop_destroy(worker->loop);
 }
 
-// Accepts half-built nodes.
+static int64_t milliseconds_until(int64_t until_us) {
+    int64_t left_us = until_us - clock_monotonic_us();
+    return left_us > 0 ? left_us / 1000 : 0;
+}
+
+// Accepts half-built nodes. Requests, deliveries and the log share the time of --drain-timeout.
 static void node_stop(struct node *node) {
-    int64_t deadline_ms =
-        node->settings.settings ? settings_number(node->settings.settings, "drain-timeout") : 0;
+    int64_t until_us =
+        clock_monotonic_us() + settings_number(node->settings.settings, "drain-timeout") * 1000;
     bool is_running = node->worker_count > 0 && node->workers[node->worker_count - 1].thread;
     if (is_running) {
         for (size_t i = 0; i < node->worker_count; i++) {
             on_loop(&node->workers[i], close_door);
         }
-        drain_requests(node, deadline_ms);
+        drain_requests(node, until_us);
     }
     if (node->dispatcher) {
-        dispatcher_close(node->dispatcher, deadline_ms);
+        dispatcher_close(node->dispatcher, milliseconds_until(until_us));
         dispatcher_destroy(node->dispatcher);
     }
     if (node->stores.log) {
-        event_log_close(node->stores.log, deadline_ms);
+        int64_t left_ms = milliseconds_until(until_us);
+        event_log_close(node->stores.log, left_ms > LOG_CLOSE_MIN_MS ? left_ms : LOG_CLOSE_MIN_MS);
         registry_close(node->stores.registry);
     }
     // The stores' threads have posted their last; the loops run on until all of it is answered.
