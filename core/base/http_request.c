@@ -27,6 +27,7 @@ struct http_request *http_request_create(const char *target) {
 void http_request_destroy(struct http_request *request, struct http_body_budget *budget) {
     if (request) {
         http_request_body_free(request, budget);
+        budget->total -= request->answer_size;
         free(request);
     }
 }

@@ -20,7 +20,7 @@ enum http_request_stage {
     HTTP_REQUEST_ANSWERED, // the answer is on its way
 };
 
-// What all bodies of a server may hold together.
+// What all bodies of a server may hold together, and answers that their clients have not taken yet.
 struct http_body_budget {
     size_t one_max;
     size_t total_max;
@@ -35,12 +35,14 @@ struct http_request {
     bool is_suspended;
     int64_t begun_us;
     int64_t received_us;
+    int64_t answered_us;
     void *user;
     struct bytes method; // in libmicrohttpd's memory, valid until the answer
     struct bytes path;   // likewise
     char *body;
     size_t body_size;
     size_t body_capacity; // counted in the budget
+    size_t answer_size;   // likewise, until it is sent
     size_t body_expected; // Content-Length; SIZE_MAX = not known
     size_t query_size;
     char query[];

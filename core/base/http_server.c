@@ -25,6 +25,7 @@ enum {
     // of it all is the buffer that bodies are read into.
     POOL_EXTRA_BYTES = 96 * 1024,
     REQUEST_TIMEOUT_MS = 30 * 1000,
+    ANSWER_TIMEOUT_TIMES = 4, // an answer is larger than a request may be
     SWEEP_MAX_MS = 5000,
     FLUSH_MS = 1000, // for answers that the sockets have not taken when a server is destroyed
 };
@@ -142,6 +143,10 @@ static void check_deadline(struct http_connection *connection, int64_t now_us) {
     } else if (request->stage <= HTTP_REQUEST_BODY &&
                now_us - request->begun_us >= request_timeout_us(server)) {
         http_server_refuse(connection, 408, "the request was not complete in time");
+        shutdown(connection->fd, SHUT_RDWR);
+    } else if (request->stage == HTTP_REQUEST_ANSWERED &&
+               now_us - request->answered_us >= ANSWER_TIMEOUT_TIMES * request_timeout_us(server)) {
+        // A client that takes its answer byte by byte holds its memory.
         shutdown(connection->fd, SHUT_RDWR);
     }
 }

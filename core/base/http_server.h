@@ -37,7 +37,8 @@ struct http_server_options {
         idle_timeout_ms; // a connection without progress (also inside a header or body) is closed
     int64_t request_timeout_ms;  // head and body must be complete by then: 408; 0 = 30 s or idle,
                                  // the longer
-    size_t body_total_max_bytes; // all bodies in memory on this server; beyond: 503 + Retry-After
+    size_t body_total_max_bytes; // all bodies in memory on this server, and answers that were not
+                                 // taken; beyond: 503 + Retry-After
     http_handler_fn handler;
     void *context;
 };

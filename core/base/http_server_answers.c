@@ -101,6 +101,9 @@ void http_respond(struct http_request *request, const struct http_response *answ
     server->requests_inside--;
     server->answers_unsent++;
     http_request_body_free(request, &server->bodies);
+    request->answer_size = answer->body.size;
+    request->answered_us = event_loop_now_us(server->loop);
+    server->bodies.total += answer->body.size;
     bool is_suspended = request->is_suspended;
     struct MHD_Connection *mhd = request->mhd;
     // From here on the request may be gone.

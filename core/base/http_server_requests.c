@@ -83,6 +83,11 @@ static const char *find_fault(const struct http_request *request,
         *ret_status = 413;
         return "the body is too large";
     }
+    // Clients that ask and do not read would otherwise fill the memory with answers.
+    if (server->bodies.total >= server->bodies.total_max) {
+        *ret_status = 503;
+        return "too many requests and answers are on their way";
+    }
     return NULL;
 }
 

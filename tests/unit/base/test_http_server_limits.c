@@ -17,8 +17,21 @@ static void answer_size(struct http_request *request) {
     http_respond(request, &response);
 }
 
+#define LARGE_ANSWER ((size_t)16 * 1024 * 1024) // more than sockets take by themselves
+
+static void answer_large(struct http_request *request) {
+    char *body = memory_allocate(LARGE_ANSWER);
+    struct http_response response = {
+        .status = 200, .body = {body, LARGE_ANSWER}, .body_owned = body};
+    http_respond(request, &response);
+}
+
 static void handle(void *context, struct http_request *request) {
     struct fixture *fixture = context;
+    if (bytes_equal_text(http_request_path(request), "/large")) {
+        answer_large(request);
+        return;
+    }
     if (bytes_equal_text(http_request_path(request), "/hold")) {
         fixture->held = request;
         sem_post(&fixture->is_held);
@@ -553,6 +566,35 @@ static void a_claimed_length_reserves_no_memory(void **state) {
     stop(fixture);
 }
 
+static void answers_that_nobody_takes_count_as_bodies(void **state) {
+    (void)state;
+    struct fixture *fixture =
+        start((struct http_server_options){.body_total_max_bytes = 2 * LARGE_ANSWER});
+    int fds[2];
+    struct buffer rest[2] = {{0}};
+    for (int i = 0; i < 2; i++) {
+        fds[i] = raw_connect(fixture->port);
+        raw_send_text(fds[i], "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_true(raw_receive(fds[i], &rest[i]));
+    }
+    assert_refused(fixture, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", 503);
+    for (int i = 0; i < 2; i++) {
+        struct raw_answer answer = raw_read(fds[i], &rest[i], true);
+        assert_int_equal(answer.body.size, LARGE_ANSWER);
+        raw_answer_clear(&answer);
+    }
+    // The second answer on a connection: the server is done with the first.
+    raw_send_text(fds[0], "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct raw_answer answer = raw_read(fds[0], &rest[0], true);
+    assert_int_equal(answer.status, 200);
+    raw_answer_clear(&answer);
+    for (int i = 0; i < 2; i++) {
+        buffer_clear(&rest[i]);
+        close(fds[i]);
+    }
+    stop(fixture);
+}
+
 static void assert_two_connections_at_the_most(void *context) {
     struct fixture *fixture = context;
     assert_true(http_server_connections(fixture->server) <= 2);
@@ -602,6 +644,7 @@ int main(void) {
         cmocka_unit_test(a_request_inside_is_not_idle),
         cmocka_unit_test(a_request_that_trickles_is_given_up),
         cmocka_unit_test(bodies_together_beyond_the_limit_get_503_with_retry_after),
+        cmocka_unit_test(answers_that_nobody_takes_count_as_bodies),
         cmocka_unit_test(a_claimed_length_reserves_no_memory),
         cmocka_unit_test(connections_beyond_the_limit_wait_until_others_go),
     };
