@@ -183,6 +183,15 @@ static const char *or_environment(const char *given, const char *variable, const
     return found && found[0] != '\0' ? found : otherwise;
 }
 
+// Paths follow, each with its own "/".
+static const char *without_slashes(const char *url) {
+    char *text = memory_copy_text(url);
+    for (size_t size = strlen(text); size > 0 && text[size - 1] == '/'; size--) {
+        text[size - 1] = '\0';
+    }
+    return text;
+}
+
 static int run(const struct egctl_flags *flags, int count, char **arguments) {
     const char *command = arguments[0];
     if (strcmp(command, "emit") == 0) {
@@ -222,9 +231,9 @@ int main(int count, char **arguments) {
         fputs(usage, stderr);
         return EGCTL_USAGE;
     }
-    flags.url = or_environment(flags.url, "EGCTL_URL", "http://127.0.0.1:4001");
-    flags.events_url =
-        or_environment(flags.events_url, "EGCTL_EVENTS_URL", "http://127.0.0.1:4000");
+    flags.url = without_slashes(or_environment(flags.url, "EGCTL_URL", "http://127.0.0.1:4001"));
+    flags.events_url = without_slashes(
+        or_environment(flags.events_url, "EGCTL_EVENTS_URL", "http://127.0.0.1:4000"));
     flags.token_file = or_environment(flags.token_file, "EGCTL_TOKEN_FILE", NULL);
     flags.space = flags.space ? flags.space : "default";
     return run(&flags, count - optind, arguments + optind);

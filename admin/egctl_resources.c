@@ -1,5 +1,6 @@
 // functions, event-types, subscriptions, cors: list, get, put, delete.
 
+#include <ctype.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,8 @@
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
+#include "core/subscriptions/path_pattern.h"
+#include "core/subscriptions/subscription.h"
 
 struct resource {
     const char *command;    // as people type it
@@ -208,41 +211,50 @@ static enum status build_document(const struct egctl_flags *flags, const struct 
     return STATUS_OK;
 }
 
-// The id in a document, or the one that the gateway makes of its members; false when members are
-// missing.
+static void append_upper(struct bytes text, struct buffer *ret_text) {
+    for (size_t i = 0; i < text.size; i++) {
+        buffer_append_byte(ret_text, (char)toupper((unsigned char)text.data[i]));
+    }
+}
+
+static struct bytes text_member(const json_t *document, const char *name, const char *otherwise) {
+    const char *text = json_string_value(json_object_get(document, name));
+    return bytes_of_text(text ? text : otherwise);
+}
+
+// Of the members that the gateway makes ids of, in the form that it keeps them in; false when some
+// are missing.
+static bool make_id(const struct resource *resource, const json_t *document,
+                    struct buffer *ret_id) {
+    struct buffer path = {0};
+    struct buffer method = {0};
+    struct bytes event = text_member(document, "eventType", "");
+    struct bytes function = text_member(document, "functionId", "");
+    bool is_cors = strcmp(resource->command, "cors") == 0;
+    bool is_made = is_cors || (event.size > 0 && function.size > 0);
+    bool is_sync = bytes_equal_text(text_member(document, "type", "async"), "sync");
+    path_normalize(text_member(document, "path", "/"), &path);
+    append_upper(text_member(document, "method", "POST"), &method);
+    if (is_cors) {
+        buffer_append(ret_id, buffer_bytes(&method));
+        percent_encode_path_segment(buffer_bytes(&path), ret_id);
+    } else if (is_made) {
+        subscription_id_write(is_sync, event, function, buffer_bytes(&path), buffer_bytes(&method),
+                              ret_id);
+    }
+    buffer_clear(&method);
+    buffer_clear(&path);
+    return is_made;
+}
+
 static bool find_id(const struct resource *resource, const json_t *document,
                     struct buffer *ret_id) {
-    const char *id = json_string_value(json_object_get(document, resource->id));
-    const char *method = json_string_value(json_object_get(document, "method"));
-    const char *path = json_string_value(json_object_get(document, "path"));
-    const char *type = json_string_value(json_object_get(document, "type"));
-    const char *event = json_string_value(json_object_get(document, "eventType"));
-    const char *function = json_string_value(json_object_get(document, "functionId"));
-    method = method ? method : "POST";
-    path = path ? path : "/";
-    if (id) {
-        buffer_append_text(ret_id, id);
+    struct bytes id = text_member(document, resource->id, "");
+    if (id.size > 0) {
+        buffer_append(ret_id, id);
         return true;
     }
-    if (strcmp(resource->command, "cors") == 0) {
-        buffer_append_text(ret_id, method);
-        percent_encode_path_segment(bytes_of_text(path), ret_id);
-        return true;
-    }
-    if (strcmp(resource->command, "subscriptions") != 0 || !event || !function || !type) {
-        return false;
-    }
-    struct buffer plain = {0};
-    bool is_sync = strcmp(type, "sync") == 0;
-    buffer_append_format(&plain, "%s,%s,", type, event);
-    if (!is_sync) {
-        buffer_append_format(&plain, "%s,", function);
-    }
-    percent_encode_path_segment(bytes_of_text(path), &plain);
-    buffer_append_format(&plain, ",%s", method);
-    base64url_encode(buffer_bytes(&plain), ret_id);
-    buffer_clear(&plain);
-    return true;
+    return resource->id_is_made && make_id(resource, document, ret_id);
 }
 
 // Creates it; when it is there already, replaces it.
