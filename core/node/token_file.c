@@ -53,7 +53,7 @@ static enum status read_first_line(int file, const char *path, char *line, size_
 
 enum status token_file_read(const char *path, char **ret_token, struct error *error) {
     char line[LINE_MAX_BYTES];
-    struct bytes token;
+    struct bytes token = {0};
     // A FIFO would be waited for.
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     if (file < 0) {
