@@ -369,13 +369,12 @@ def test_a_function_that_answers_rubbish_instead_of_http(gateway):
     listener.close()
 
 
-def test_410_stops_the_deliveries_and_the_event_is_not_lost(gateway, make_function):
-    statuses = iter([410])
-    function = make_function(lambda call: (next(statuses, 200), {}, b""))
-    subscribed(gateway, function)
+def test_a_function_that_says_410_is_not_called_again_for_that_event_which_is_not_lost(gateway, make_function):
+    function = make_function(lambda call: (410, {}, b""))
+    subscribed(gateway, function, delivery={"retry": {"initialMs": 1, "maxMs": 5}})
     gateway.emit("t")
-    wait_until(function.count, what="the call")
-    assert dead_letters(gateway) == 0
+    wait_until(lambda: dead_letters(gateway) == 1, what="the dead letter")
+    assert function.count() == 1
 
 
 def test_deliveries_end_when_their_subscription_is_deleted(gateway, make_function):

@@ -1,0 +1,129 @@
+"""egctl: every command, tables for people, JSON for scripts, clear errors and exit codes, the completion."""
+
+import json
+import subprocess
+
+import pytest
+
+from support.gateway import EGCTL, clean_environment, wait_until
+
+
+@pytest.fixture
+def egctl(gateway):
+    def run(*arguments, stdin=None, expect=0, **environment):
+        variables = {**clean_environment(), "EGCTL_URL": gateway.config_url, "EGCTL_EVENTS_URL": gateway.events_url,
+                     **environment}
+        result = subprocess.run([EGCTL, *arguments], input=stdin, capture_output=True, text=True, timeout=60,
+                                env=variables, check=False)
+        assert result.returncode == expect, result.stdout + result.stderr
+        return result.stdout if expect == 0 else result.stderr
+
+    return run
+
+
+def test_from_registration_to_delivery(egctl, function, tmp_path):
+    assert egctl("functions", "put", "hello", "--function-url", function.url) == "Created hello.\n"
+    assert egctl("functions", "put", "hello", "--function-url", function.url) == "Replaced hello.\n"
+    assert egctl("event-types", "put", "user.created") == "Created user.created.\n"
+    made = egctl("subscriptions", "put", "--event", "user.created", "--function", "hello")
+    assert made.startswith("Created ")
+    identity = made.split()[1].rstrip(".")
+    again = egctl("subscriptions", "put", "--event", "user.created", "--function", "hello")
+    assert again == f"Replaced {identity}.\n"
+
+    stored = egctl("emit", "user.created", "--data", '{"name":"Ada"}', "--id", "e-1", "--subject", "Ä 1",
+                   "--source", "/test", "--extension", "region=eu")
+    assert stored == "Stored e-1.\n"
+    data = tmp_path / "data.json"
+    data.write_text('{"name":"File"}')
+    assert json.loads(egctl("emit", "user.created", "--data", f"@{data}", "--json"))["id"]
+    egctl("emit", "user.created", "--data", "-", "--content-type", "text/plain", stdin="Grüße")
+    wait_until(lambda: function.count() == 3, what="three deliveries")
+    events = [call.json() for call in function.received()]
+    first = next(event for event in events if event["id"] == "e-1")
+    assert (first["subject"], first["source"], first["region"]) == ("Ä 1", "/test", "eu")
+    assert sorted(str(event["data"]) for event in events) == ["Grüße", "{'name': 'Ada'}", "{'name': 'File'}"]
+
+    assert egctl("subscriptions", "delete", identity) == f"Deleted {identity}.\n"
+    assert egctl("functions", "delete", "hello") == "Deleted hello.\n"
+    assert egctl("event-types", "delete", "user.created") == "Deleted user.created.\n"
+    assert egctl("event-types", "list") == "No event-types in space default.\n"
+
+
+def test_tables_and_json(egctl):
+    egctl("functions", "put", "-f", "-", stdin=json.dumps(
+        {"functionId": "a-longer-name", "type": "http", "provider": {"url": "http://127.0.0.1:9/"},
+         "metadata": {"team": "x"}}))
+    egctl("functions", "put", "b", "--function-url", "http://127.0.0.1:10/")
+    lines = egctl("functions").splitlines()
+    assert lines[0].split() == ["FUNCTION", "TYPE", "URL", "METADATA"]
+    assert lines[1].split()[:3] == ["a-longer-name", "http", "http://127.0.0.1:9/"]
+    assert lines[0].index("TYPE") == lines[1].index("http"), "columns stand under their titles"
+    assert len(egctl("functions", "list", "--metadata", "team=x").splitlines()) == 2
+    listed = json.loads(egctl("functions", "list", "--json"))
+    assert [one["functionId"] for one in listed["functions"]] == ["a-longer-name", "b"]
+    assert json.loads(egctl("functions", "get", "b"))["provider"]["url"] == "http://127.0.0.1:10/"
+    assert json.loads(egctl("functions", "put", "b", "--function-url", "http://127.0.0.1:11/", "--json"))["functionId"] == "b"
+    assert egctl("functions", "list", "--space", "other") == "No functions in space other.\n"
+
+
+def test_cors_rules(egctl):
+    assert egctl("cors", "put", "--method", "GET", "--path", "/a/b") == "Created GET%2Fa%2Fb.\n"
+    assert egctl("cors", "put", "--method", "GET", "--path", "/a/b") == "Replaced GET%2Fa%2Fb.\n"
+    assert "GET%2Fa%2Fb" in egctl("cors", "list")
+    assert json.loads(egctl("cors", "get", "GET%2Fa%2Fb"))["path"] == "/a/b"
+    assert egctl("cors", "delete", "GET%2Fa%2Fb") == "Deleted GET%2Fa%2Fb.\n"
+
+
+def test_sync_subscriptions_are_replaced_too(egctl):
+    egctl("functions", "put", "f", "--function-url", "http://127.0.0.1:9/")
+    arguments = ["subscriptions", "put", "--type", "sync", "--event", "http.request", "--function", "f",
+                 "--method", "GET", "--path", "/x/:id"]
+    assert egctl(*arguments).startswith("Created ")
+    assert egctl(*arguments).startswith("Replaced ")
+
+
+def test_status_version_help_and_completion(egctl):
+    assert "is ready." in egctl("status")
+    assert json.loads(egctl("status", "--json"))["status"] == "ready"
+    assert egctl("version").startswith("egctl ")
+    assert egctl("--help") == egctl("help")
+    completion = egctl("completion", "bash")
+    assert subprocess.run(["bash", "-n"], input=completion, text=True, check=False).returncode == 0
+
+
+def test_the_completion_knows_commands_and_ids(egctl, gateway):
+    egctl("functions", "put", "hello", "--function-url", "http://127.0.0.1:9/")
+    script = """source <(egctl completion bash)
+        complete_words() { COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _egctl; echo "${COMPREPLY[@]}"; }
+        complete_words egctl func; complete_words egctl functions l; complete_words egctl functions get he"""
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=60, check=True,
+                            env={**clean_environment(), "PATH": f"{EGCTL.parent}:/usr/bin:/bin",
+                                 "EGCTL_URL": gateway.config_url})
+    assert result.stdout.split("\n")[:3] == ["functions", "list", "hello"]
+
+
+@pytest.mark.parametrize("arguments, code, word", [
+    (["functions", "get", "nobody"], 1, 'Function "nobody" not found. (404)'),
+    (["functions", "delete", "nobody"], 1, "not found"),
+    (["functions", "put"], 2, "an id is needed"),
+    (["functions", "put", "f", "--type", "nope"], 1, "(400)"),
+    (["functions", "get"], 2, "an id is needed"),
+    (["functions", "jump"], 2, "there are list, get, put, delete"),
+    (["functions", "list", "a", "b"], 2, 'what is "b"?'),
+    (["subscriptions", "put", "--event", "t", "--function", "f"], 1, 'Event Type "t" not found. (400)'),
+    (["nothing"], 2, 'no command "nothing"'),
+    (["emit"], 2, "one event type is needed"),
+    (["emit", "gateway.event.received"], 1, "(400)"),
+    (["emit", "t", "--data", "@/does/not/exist"], 2, "/does/not/exist"),
+    (["emit", "t", "--extension", "noequals"], 2, "not NAME=VALUE"),
+    (["functions", "put", "f", "-f", "/does/not/exist"], 2, "/does/not/exist"),
+    (["functions", "list", "--url", "http://127.0.0.1:1"], 1, "http://127.0.0.1:1"),
+    (["functions", "--nope"], 2, "nope"),
+    (["completion", "zsh"], 2, "only bash"),
+    ([], 2, "Usage"),
+], ids=str)
+def test_errors_say_what_is_wrong(egctl, arguments, code, word):
+    text = egctl(*arguments, expect=code)
+    assert word in text
+    assert len(text.splitlines()) <= 2 or "Usage" in text
