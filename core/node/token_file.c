@@ -18,11 +18,6 @@ static enum status check_file(int file, const char *path, struct error *error) {
                          "--admin-token-file: %s is not a file of at most %d bytes", path,
                          LINE_MAX_BYTES);
     }
-    if ((found.st_mode & 077) != 0) {
-        return error_set(error, STATUS_INVALID,
-                         "--admin-token-file: others than its owner may read %s (chmod 600 %s)",
-                         path, path);
-    }
     return STATUS_OK;
 }
 

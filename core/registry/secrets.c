@@ -92,10 +92,9 @@ static enum status check_key_file(int file, const char *path, struct error *erro
     if (!S_ISREG(found.st_mode) || found.st_size > KEY_FILE_MAX) {
         return error_set(error, STATUS_INVALID, "%s is not a key file", path);
     }
-    if ((found.st_mode & 077) != 0) {
+    if ((found.st_mode & 07) != 0) {
         return error_set(error, STATUS_INVALID,
-                         "the key file %s can be read by others than its owner: chmod 600 it",
-                         path);
+                         "the key file %s can be read by everybody: chmod 600 it", path);
     }
     return STATUS_OK;
 }

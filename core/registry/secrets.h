@@ -12,7 +12,8 @@
 struct secrets;
 
 // The file holds 32 bytes as 64 hex digits or base64; more lines = older keys that still open.
-// may_create: made with mode 0600 when missing (dev). A file that others can read is refused.
+// may_create: made with mode 0600 when missing (dev). A file that everybody can read is refused; a
+// group may, as it does with secrets that are mounted into containers.
 enum status must_check secrets_create(const char *key_path, bool may_create,
                                       struct secrets **ret_secrets, struct error *error);
 void secrets_destroy(struct secrets *secrets);
