@@ -54,7 +54,7 @@ static struct secrets *create(const char *path) {
 
 static void what_was_sealed_opens_again(void **state) {
     struct secrets *secrets = create(write_key(state, KEY_A "\n", 0600));
-    static const char *const plains[] = {"", "x", "a much longer secret with spaces"};
+    static const char *const plains[] = {"", "x y", "a much longer secret with spaces"};
     for (size_t i = 0; i < ARRAY_LENGTH(plains); i++) {
         struct buffer sealed = {0};
         struct buffer plain = {0};
