@@ -139,11 +139,3 @@ struct bytes http_request_body(const struct http_request *request) {
 int64_t http_request_received_us(const struct http_request *request) {
     return request->received_us;
 }
-
-void http_request_set_user(struct http_request *request, void *user) {
-    request->user = user;
-}
-
-void *http_request_user(const struct http_request *request) {
-    return request->user;
-}

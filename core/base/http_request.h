@@ -36,7 +36,6 @@ struct http_request {
     int64_t begun_us;
     int64_t received_us;
     int64_t answered_us;
-    void *user;
     struct bytes method; // in libmicrohttpd's memory, valid until the answer
     struct bytes path;   // likewise
     char *body;

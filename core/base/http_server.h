@@ -77,9 +77,6 @@ void http_request_each_header(const struct http_request *request, http_header_fn
 int64_t http_request_received_us(const struct http_request *request);
 // The peer's numeric address, for logs.
 void http_request_peer(const struct http_request *request, char *ret_text, size_t size);
-// A pointer that the handler's owner keeps with the request; NULL at first.
-void http_request_set_user(struct http_request *request, void *user);
-void *http_request_user(const struct http_request *request);
 
 struct http_response {
     unsigned status;

@@ -170,7 +170,3 @@ size_t settings_list(const struct settings *settings, const char *name,
     *ret_values = (const char *const *)value->list;
     return value->list_count;
 }
-
-bool settings_is_default(const struct settings *settings, const char *name) {
-    return value_of(settings, name, ~0U)->source == SOURCE_DEFAULT;
-}

@@ -56,7 +56,6 @@ bool settings_switch(const struct settings *settings, const char *name);
 int64_t settings_number(const struct settings *settings, const char *name); // also SIZE, DURATION
 size_t settings_list(const struct settings *settings, const char *name,
                      const char *const **ret_values);
-bool settings_is_default(const struct settings *settings, const char *name);
 // The flags of a command for people, grouped, 80 columns wide.
 void settings_write_help(const struct setting *table, size_t table_size, unsigned command,
                          struct buffer *ret_buffer);

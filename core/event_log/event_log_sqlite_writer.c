@@ -19,7 +19,7 @@
 #define PROBE_BYTES "65536"
 #define FINAL_POSITION_MS 5000
 
-// What one transaction takes from the mailbox.
+// What one transaction takes from what waits.
 struct work {
     struct event_log_append *appends; // linked by log_private
     size_t append_count;

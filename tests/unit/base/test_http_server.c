@@ -100,9 +100,6 @@ static void answer_facts(struct http_request *request) {
     char peer[64];
     char text[256];
     http_request_peer(request, peer, sizeof peer);
-    assert_null(http_request_user(request));
-    http_request_set_user(request, peer);
-    assert_ptr_equal(http_request_user(request), peer);
     snprintf(text, sizeof text, "%s %d", peer, http_request_received_us(request) > 0);
     struct http_response response = {.status = 200, .body = bytes_of_text(text)};
     http_respond(request, &response);

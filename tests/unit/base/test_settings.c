@@ -170,7 +170,6 @@ static void nothing_given_leaves_the_defaults(void **state) {
     assert_true(settings_switch(settings, "record"));
     assert_list(settings, "role", "[ingest][admin]");
     assert_list(settings, "kafka-set", "");
-    assert_true(settings_is_default(settings, "events-port"));
     settings_destroy(settings);
     settings_destroy(NULL);
 }
@@ -182,7 +181,6 @@ static void a_flags_value_follows_it_or_an_equals_sign(void **state) {
                                                  "--data=a=b", "--offset", "-5", "--kafka", ""),
                                             NULL);
     assert_int_equal(settings_number(settings, "events-port"), 0);
-    assert_false(settings_is_default(settings, "events-port"));
     assert_string_equal(settings_text(settings, "log-level"), "debug");
     assert_string_equal(settings_text(settings, "data"), "a=b");
     assert_int_equal(settings_number(settings, "offset"), -5);
@@ -337,7 +335,6 @@ static void variables_of_another_command_or_of_a_service_are_passed_over(void **
              "EVENT_GATEWAY_SERVICE_PORT=4000", "EVENT_GATEWAY_SERVICE_PORT_EVENTS=4000",
              "EVENT_GATEWAY_PORT=tcp://10.0.0.1:4000", "EVENT_GATEWAY_PORT_4000_TCP_ADDR=10.0.0.1",
              "EVENT_GATEWAY_CONFIG_SERVICE_HOST=10.0.0.2"));
-    assert_true(settings_is_default(settings, "kafka"));
     settings_destroy(settings);
 }
 
@@ -382,7 +379,6 @@ static void a_file_has_a_setting_a_line(void **state) {
     settings_destroy(settings);
     // Settings of another command do not disturb.
     settings = settings_of(DEV, LIST("--config", path), LIST());
-    assert_true(settings_is_default(settings, "kafka"));
     settings_destroy(settings);
     remove_file(path);
 }
