@@ -171,19 +171,19 @@ NO_HTTP = {
 }
 
 
-@pytest.mark.parametrize("name", NO_HTTP)
-def test_requests_that_are_no_http(gateway, name):
-    with socket.create_connection(address(gateway), 20) as connection:
-        connection.sendall(NO_HTTP[name])
-        answer = b""
-        try:
-            connection.shutdown(socket.SHUT_WR)
-            while chunk := connection.recv(65536):
-                answer += chunk
-        except ConnectionError:
-            pass
-    assert not answer.startswith(b"HTTP/1.1 2"), answer
-    assert_goes_on(gateway)
+def test_requests_that_are_no_http(gateway):
+    for name, data in NO_HTTP.items():
+        with socket.create_connection(address(gateway), 20) as connection:
+            connection.sendall(data)
+            answer = b""
+            try:
+                connection.shutdown(socket.SHUT_WR)
+                while chunk := connection.recv(65536):
+                    answer += chunk
+            except (ConnectionError, OSError) as problem:
+                assert not isinstance(problem, TimeoutError), name
+        assert not answer.startswith(b"HTTP/1.1 2"), (name, answer)
+        assert_goes_on(gateway)
 
 
 def test_bytes_that_are_no_lines_harm_nobody(gateway):
@@ -277,13 +277,15 @@ def test_functions_that_fail_end_in_the_dead_letters(gateway, make_function, rep
     assert gateway.metrics()['eventgateway_deliveries_total{outcome="dead_lettered"}'] == 1
 
 
-@pytest.mark.parametrize("status", [400, 405, 413, 415, 422, 501])
-def test_statuses_that_are_final_are_not_tried_again(gateway, make_function, status):
-    function = make_function(lambda call: (status, {}, b""))
+def test_statuses_that_are_final_are_not_tried_again(gateway, make_function):
+    final = [400, 405, 413, 415, 422, 501]
+    statuses = iter(final)
+    function = make_function(lambda call: (next(statuses, 200), {}, b""))
     subscribed(gateway, function)
-    gateway.emit("t")
-    wait_until(lambda: dead_letters(gateway) == 1, what="the dead letter")
-    assert function.count() == 1
+    for number in range(len(final)):
+        gateway.emit("t")
+        wait_until(lambda: dead_letters(gateway) == number + 1, what="the dead letter")
+    assert function.count() == len(final)
 
 
 def test_a_function_that_is_slow_is_given_up_and_called_again(gateway, make_function):
@@ -389,20 +391,21 @@ def test_deliveries_end_when_their_subscription_is_deleted(gateway, make_functio
     assert dead_letters(gateway) == 0
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:{port}/", "http://localhost:{port}/", "http://[::1]:{port}/",
-                                 "http://169.254.169.254/latest/meta-data", "http://10.0.0.1/", "http://0x7f000001:{port}/"])
-def test_targets_inside_the_network_are_refused_outside_of_dev(make_gateway, stack, function, url):
+def test_targets_inside_the_network_are_refused_outside_of_dev(make_gateway, stack, function):
     arguments = cluster_arguments(stack)
     index = arguments.index("--allow-target")
     gateway = make_gateway(arguments[:index] + arguments[index + 2:])
-    body = {"functionId": "f", "type": "http", "provider": {"url": url.format(port=function.port)}}
-    answer = gateway.config("POST", "/v1/spaces/default/functions", body)
-    if answer.status_code == 201:
-        answer = gateway.send(data=b"{}", headers={"Event": "invoke", "Function-ID": "f", **JSON})
+    urls = ["http://127.0.0.1:{}/", "http://localhost:{}/", "http://[::1]:{}/", "http://0x7f000001:{}/",
+            "http://169.254.169.254/latest/meta-data", "http://10.0.0.1/"]
+    for number, url in enumerate(urls):
+        body = {"functionId": f"f{number}", "type": "http", "provider": {"url": url.format(function.port)}}
+        answer = gateway.config("POST", "/v1/spaces/default/functions", body)
+        if answer.status_code == 400:
+            assert message(answer)
+            continue
+        answer = gateway.send(data=b"{}", headers={"Event": "invoke", "Function-ID": f"f{number}", **JSON})
         assert answer.status_code == 500
         assert "127.0.0.1" not in answer.text and "169.254" not in answer.text, "callers do not learn the network"
-    else:
-        assert answer.status_code == 400 and message(answer)
     assert function.count() == 0
 
 

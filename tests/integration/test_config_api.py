@@ -5,7 +5,6 @@ import concurrent.futures
 import pathlib
 import time
 
-import pytest
 from kazoo.client import KazooClient
 
 from conftest import cluster_arguments
@@ -53,7 +52,7 @@ def test_a_functions_life(gateway):
         assert_refused(gateway.config(method, f"{path}/f", body), 404, 'Function "f" not found.')
 
 
-@pytest.mark.parametrize("body, text", [
+BAD_FUNCTIONS = [
     ({"functionId": "f"}, "Function doesn't validate. Validation error: provider configuration not set"),
     ({"functionId": "f", "type": "nope", "provider": {}}, "provider nope not supported"),
     (http_function("a b"), "Function doesn't validate. Validation error: "),
@@ -64,9 +63,12 @@ def test_a_functions_life(gateway):
     ({**http_function("f"), "eventFormat": "yaml"}, "eventFormat"),
     ({"functionId": 7, "type": "http", "provider": {"url": "http://a/"}}, "functionId"),
     ({**http_function("f"), "metadata": {"a": 1}}, "metadata"),
-])
-def test_functions_that_do_not_validate(gateway, body, text):
-    assert_refused(gateway.config("POST", f"{SPACE}/functions", body), 400, text)
+]
+
+
+def test_functions_that_do_not_validate(gateway):
+    for body, text in BAD_FUNCTIONS:
+        assert_refused(gateway.config("POST", f"{SPACE}/functions", body), 400, text)
     assert gateway.config("GET", f"{SPACE}/functions").json() == {"functions": []}
 
 
@@ -127,13 +129,11 @@ def test_subscriptions_whose_paths_collide(gateway):
         assert_refused(gateway.config("POST", f"{SPACE}/subscriptions", body), 400, "Subscription path conflict: ")
 
 
-@pytest.mark.parametrize("fields", [
-    {"type": "later"}, {"method": "FETCH"}, {"eventType": ""}, {"functionId": "a/b"}, {"unknown": 1},
-])
-def test_subscriptions_that_do_not_validate(gateway, fields):
-    body = {"type": "async", "eventType": "t", "functionId": "f", **fields}
-    assert_refused(gateway.config("POST", f"{SPACE}/subscriptions", body), 400,
-                   "Subscription doesn't validate. Validation error: ")
+def test_subscriptions_that_do_not_validate(gateway):
+    for fields in ({"type": "later"}, {"method": "FETCH"}, {"eventType": ""}, {"functionId": "a/b"}, {"unknown": 1}):
+        body = {"type": "async", "eventType": "t", "functionId": "f", **fields}
+        assert_refused(gateway.config("POST", f"{SPACE}/subscriptions", body), 400,
+                       "Subscription doesn't validate. Validation error: ")
 
 
 def test_a_cors_rules_life(gateway):
@@ -222,12 +222,12 @@ def test_a_put_keeps_our_own_fields_when_they_are_absent(gateway):
     assert gateway.config("GET", path).json()["delivery"]["retry"]["maxAttempts"] == 3
 
 
-@pytest.mark.parametrize("method, path", [("PATCH", f"{SPACE}/functions"), ("DELETE", f"{SPACE}/functions"),
-                                          ("POST", f"{SPACE}/functions/f"), ("POST", "/v1/metrics")])
-def test_wrong_methods_name_the_right_ones(gateway, method, path):
-    answer = gateway.config(method, path)
-    assert answer.status_code == 405
-    assert "GET" in answer.headers["Allow"]
+def test_wrong_methods_name_the_right_ones(gateway):
+    for method, path in (("PATCH", f"{SPACE}/functions"), ("DELETE", f"{SPACE}/functions"),
+                         ("POST", f"{SPACE}/functions/f"), ("POST", "/v1/metrics")):
+        answer = gateway.config(method, path)
+        assert answer.status_code == 405
+        assert "GET" in answer.headers["Allow"]
 
 
 def test_bad_json_and_unknown_paths(gateway):

@@ -103,7 +103,7 @@ def test_the_completion_knows_commands_and_ids(egctl, gateway):
     assert result.stdout.split("\n")[:3] == ["functions", "list", "hello"]
 
 
-@pytest.mark.parametrize("arguments, code, word", [
+ERRORS = [
     (["functions", "get", "nobody"], 1, 'Function "nobody" not found. (404)'),
     (["functions", "delete", "nobody"], 1, "not found"),
     (["functions", "put"], 2, "an id is needed"),
@@ -121,9 +121,12 @@ def test_the_completion_knows_commands_and_ids(egctl, gateway):
     (["functions", "list", "--url", "http://127.0.0.1:1"], 1, "http://127.0.0.1:1"),
     (["functions", "--nope"], 2, "nope"),
     (["completion", "zsh"], 2, "only bash"),
-    ([], 2, "Usage"),
-], ids=str)
-def test_errors_say_what_is_wrong(egctl, arguments, code, word):
-    text = egctl(*arguments, expect=code)
-    assert word in text
-    assert len(text.splitlines()) <= 2 or "Usage" in text
+]
+
+
+def test_errors_say_what_is_wrong(egctl):
+    for arguments, code, word in ERRORS:
+        text = egctl(*arguments, expect=code)
+        assert word in text
+        assert len(text.splitlines()) <= 2
+    assert "Usage" in egctl(expect=2)
