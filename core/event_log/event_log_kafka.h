@@ -44,8 +44,8 @@ struct kafka_default {
     const char *value;
 };
 // The settings for one client (producer or consumer): the defaults, then the pass-through settings,
-// which may change them; brokers and log lines. STATUS_INVALID names the bad one. The caller owns the
-// result.
+// which may change them; brokers and log lines. STATUS_INVALID names the bad one. The caller owns
+// the result.
 enum status must_check kafka_conf_create(const struct kafka_log *log,
                                          const struct kafka_default *defaults, size_t count,
                                          rd_kafka_conf_t **ret_conf, struct error *error);

@@ -5,10 +5,10 @@
 #include "core/event_log/event_log.h"
 
 struct event_log_kafka_options {
-    const char *brokers;      // HOST:PORT,...
-    const char *topic_prefix; // "eg" gives eg.events, eg.deadletter
-    int32_t partitions;       // of a topic that is created
-    int32_t replication; // -1 = the brokers' default
+    const char *brokers;              // HOST:PORT,...
+    const char *topic_prefix;         // "eg" gives eg.events, eg.deadletter
+    int32_t partitions;               // of a topic that is created
+    int32_t replication;              // -1 = the brokers' default
     int64_t retention_ms;             // of eg.events when it is created
     int64_t dead_letter_retention_ms; // of eg.deadletter when it is created
     const char *const *settings; // "security.protocol=SASL_SSL", passed to librdkafka as they are

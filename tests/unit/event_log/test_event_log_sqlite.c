@@ -356,7 +356,7 @@ static void fill_the_disk(const char *path) {
     alarm(100);
     struct fixture fixture = {0};
     snprintf(fixture.path, sizeof fixture.path, "%s", path);
-    signal(SIGXFSZ, SIG_IGN);
+    sigaction(SIGXFSZ, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
     struct test_loop loop;
     test_loop_start(&loop);
     struct event_log *log = create_plain(&fixture);
