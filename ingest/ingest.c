@@ -310,6 +310,11 @@ void ingest_handle(void *context, struct http_request *request) {
     }
 }
 
+static bool turn_ended(struct event_loop_hook *hook) {
+    append_received(CONTAINER_OF(hook, struct ingest, turn_end));
+    return false;
+}
+
 enum status ingest_create(const struct ingest_options *options, struct ingest **ret_ingest,
                           struct error *error) {
     (void)error;
@@ -318,6 +323,9 @@ enum status ingest_create(const struct ingest_options *options, struct ingest **
     if (ingest->options.inside_max_requests == 0) {
         ingest->options.inside_max_requests = 10000;
     }
+    ingest->last_received = &ingest->first_received;
+    ingest->turn_end.before_wait = turn_ended;
+    event_loop_hook_add(options->loop, &ingest->turn_end);
     *ret_ingest = ingest;
     return STATUS_OK;
 }
@@ -327,5 +335,6 @@ void ingest_close_door(struct ingest *ingest) {
 }
 
 void ingest_destroy(struct ingest *ingest) {
+    event_loop_hook_remove(ingest->options.loop, &ingest->turn_end);
     free(ingest);
 }

@@ -12,6 +12,10 @@ struct ingest {
     struct ingest_options options;
     bool is_closed;         // draining: every further request gets 503
     size_t requests_inside; // taken and not answered
+    // What this turn of the loop has received goes to the log at its end, all together: the log's
+    // threads are woken once for it, and find a batch.
+    struct event_loop_hook turn_end;
+    struct reception *first_received, **last_received;
 };
 
 // One request on its way through ingest: from ingest_handle to the answer. It owns everything here
@@ -34,8 +38,10 @@ void intake_refuse(struct intake *intake, unsigned status, unsigned retry_after_
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
 
 // The ways from here (each consumes the intake):
-// Appends every event, and answers 202 when all are durable.
+// Appends every event at the end of the loop's turn, and answers 202 when all are durable.
 void receive_event(struct intake *intake);
+// The appends of all requests that receive_event has taken in this turn of the loop.
+void append_received(struct ingest *ingest);
 // Event: invoke.
 void call_invoked_function(struct intake *intake);
 // Calls the function of a synchronous subscription that takes the first event; false when there is

@@ -34,6 +34,7 @@ struct reception_append {
 // One request that waits for the log.
 struct reception {
     struct intake *intake;
+    struct reception *next; // in what the loop's turn has brought so far
     int64_t started_us;
     size_t waiting;     // appends not confirmed yet
     enum status status; // OK, or the first failure
@@ -132,6 +133,7 @@ static void append_all(struct reception *reception) {
 }
 
 void receive_event(struct intake *intake) {
+    struct ingest *ingest = intake->ingest;
     size_t count = intake->events.count;
     if (count == 0) {
         answer_stored(intake);
@@ -141,9 +143,21 @@ void receive_event(struct intake *intake) {
         memory_allocate(sizeof *reception + count * sizeof reception->appends[0]);
     reception->intake = intake;
     reception->count = count;
-    reception->started_us = event_loop_now_us(intake->ingest->options.loop);
-    append_all(reception);
-    if (reception->waiting == 0) {
-        reception_finish(reception);
+    reception->started_us = event_loop_now_us(ingest->options.loop);
+    *ingest->last_received = reception;
+    ingest->last_received = &reception->next;
+}
+
+void append_received(struct ingest *ingest) {
+    struct reception *reception = ingest->first_received;
+    ingest->first_received = NULL;
+    ingest->last_received = &ingest->first_received;
+    while (reception) {
+        struct reception *next = reception->next;
+        append_all(reception);
+        if (reception->waiting == 0) {
+            reception_finish(reception);
+        }
+        reception = next;
     }
 }
