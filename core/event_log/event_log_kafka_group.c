@@ -33,6 +33,7 @@ void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
                             rd_kafka_topic_partition_list_t *partitions, void *context) {
     struct kafka_reader *reader = context;
     bool is_assignment = reason == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    reader->has_joined |= is_assignment;
     if (reader->is_leaving || (!is_assignment && reason != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)) {
         if (is_assignment || reason == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
             check_error(reader, "leaving",

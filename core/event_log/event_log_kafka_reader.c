@@ -10,6 +10,7 @@
 
 #define POLL_MAX_US 100000
 #define LEAVE_US 5000000
+#define JOIN_US 5000000 // after the reader was made
 #define PARTITION_NUMBER_MAX 100000
 
 void kafka_reader_lock(struct kafka_reader *reader) {
@@ -216,9 +217,27 @@ static void take_event(struct kafka_reader *reader, rd_kafka_event_t *event) {
     }
 }
 
+static void poll_event(struct kafka_reader *reader) {
+    rd_kafka_event_t *event = rd_kafka_queue_poll(reader->queue, 20);
+    if (event) {
+        take_event(reader, event);
+        rd_kafka_event_destroy(event);
+    }
+}
+
+// librdkafka up to 2.2 aborts when a cooperative-sticky consumer is destroyed between the group's
+// answer to its join and its first assignment (issue 4312 there). Both come soon after the start
+// or, with the brokers away, neither.
+static void wait_for_first_assignment(struct kafka_reader *reader) {
+    while (!reader->has_joined && clock_monotonic_us() < reader->created_us + JOIN_US) {
+        poll_event(reader);
+    }
+}
+
 // Bounded, unlike rd_kafka_consumer_close.
 static void leave_group(struct kafka_reader *reader) {
     reader->is_leaving = true;
+    wait_for_first_assignment(reader);
     int64_t until_us = clock_monotonic_us() + LEAVE_US;
     rd_kafka_error_t *failure = rd_kafka_consumer_close_queue(reader->consumer, reader->queue);
     if (failure) {
@@ -226,11 +245,7 @@ static void leave_group(struct kafka_reader *reader) {
         return;
     }
     while (!rd_kafka_consumer_closed(reader->consumer) && clock_monotonic_us() < until_us) {
-        rd_kafka_event_t *event = rd_kafka_queue_poll(reader->queue, 20);
-        if (event) {
-            take_event(reader, event);
-            rd_kafka_event_destroy(event);
-        }
+        poll_event(reader);
     }
     // librdkafka would wait for this answer for ever when it is destroyed.
     rd_kafka_assign(reader->consumer, NULL);
@@ -434,6 +449,7 @@ enum status kafka_reader_create(struct event_log *base,
     reader->options = *options;
     reader->options.group = memory_copy_text(options->group);
     reader->topic = reader->log->topic_names[options->stream];
+    reader->created_us = clock_monotonic_us();
     reader->hand_over_us =
         1000 * (options->hand_over_ms > 0 ? options->hand_over_ms : EVENT_LOG_HAND_OVER_MS);
     pthread_mutex_init(&reader->lock, NULL);

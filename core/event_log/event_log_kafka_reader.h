@@ -73,7 +73,9 @@ struct kafka_reader {
     bool is_commit_inside;
     int64_t commit_due_us;
     int64_t commit_held_until_us; // the group is rebalancing
-    bool is_leaving;              // no partition is kept any more; librdkafka may take them all
+    int64_t created_us;
+    bool has_joined; // the group has given it partitions, or none, at least once
+    bool is_leaving; // no partition is kept any more; librdkafka may take them all
     rd_kafka_message_t *messages[KAFKA_BATCH_MAX];
     size_t next_message[KAFKA_BATCH_MAX]; // of the same partition, plus 1
     struct record_slice slice;
