@@ -256,7 +256,7 @@ static void replace_producer(struct kafka_log *log) {
     (void)rd_kafka_fatal_error(log->producer, reason, sizeof reason);
     set_away(log, reason);
     struct error error;
-    rd_kafka_t *producer;
+    rd_kafka_t *producer = NULL;
     if (kafka_producer_create(log, &producer, &error) != STATUS_OK) {
         log_line(LOG_ERROR, "the kafka producer could not be replaced",
                  LOG_TEXT("reason", error.text));

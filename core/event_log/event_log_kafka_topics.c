@@ -197,7 +197,7 @@ static enum status await_topic(struct kafka_log *log, enum event_log_stream stre
 
 enum status kafka_topics_prepare(struct kafka_log *log, struct error *error) {
     int64_t until_us = clock_monotonic_us() + log->options.connect_timeout_ms * 1000;
-    bool is_missing[EVENT_LOG_STREAM_COUNT];
+    bool is_missing[EVENT_LOG_STREAM_COUNT] = {false};
     enum status status = list_topics(log, until_us, is_missing, error);
     if (status == STATUS_OK) {
         status = create_topics(log, is_missing, until_us, error);

@@ -59,7 +59,7 @@ enum status sqlite_learn_range(struct sqlite_log *log, enum event_log_stream str
                                struct error *error) {
     const char *name = event_log_stream_name(stream);
     char text[128];
-    int64_t first, end;
+    int64_t first = 0, end = 0;
     snprintf(text, sizeof text, "SELECT seq + 1 FROM sqlite_sequence WHERE name = '%s'", name);
     enum status status = read_number(log->db, text, 1, &end, error);
     if (status == STATUS_OK) {
@@ -82,7 +82,7 @@ static enum status execute(struct sqlite_log *log, const char *text, struct erro
 
 // An empty file becomes a log; everything else has to be one.
 static enum status migrate(struct sqlite_log *log, struct error *error) {
-    int64_t tables, id, version;
+    int64_t tables = 0, id = 0, version = 0;
     enum status status =
         read_number(log->db, "SELECT count(*) FROM sqlite_master", 0, &tables, error);
     if (status == STATUS_OK) {
