@@ -40,7 +40,7 @@ static void assert_all(const char *list, const char *const *addresses, size_t co
     struct target_rules *rules = create(list);
     for (size_t i = 0; i < count; i++) {
         if (allows(rules, addresses[i]) != expected) {
-            fail_msg("%s with \"%s\"", addresses[i], list);
+            fail_msg("%s with \"%s\"", addresses[i], list ? list : "");
         }
     }
     target_rules_destroy(rules);
