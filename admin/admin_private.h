@@ -5,12 +5,22 @@
 #include "admin/admin.h"
 #include "core/base/bytes.h"
 
+struct config_call;
 struct config_gauges;
 struct json_t;
+
+// Changes of the configuration are made one after the other: each moves the revision that the next
+// one is planned on, so two at once would only overtake each other.
+struct config_changes {
+    struct config_call *first, *last; // wait for their turn
+    bool is_running;                  // one has begun and is not answered
+    bool is_closed;                   // the registry takes no more
+};
 
 struct admin {
     struct admin_options options;
     struct config_gauges *gauges;
+    struct config_changes changes;
 };
 
 // The two generations of the Configuration API; they differ in statuses, shapes and errors.

@@ -16,8 +16,8 @@
 #include "core/base/memory.h"
 #include "core/base/text.h"
 
-// How often a change is planned anew because others changed the configuration meanwhile. Each time
-// somebody else succeeded, so even a busy store gets there; the bound is against a broken one.
+// How often a change is planned anew because other nodes changed the configuration meanwhile. Each
+// time one of them succeeded, so even a busy store gets there; the bound is against a broken one.
 #define TRIES_MAX 16
 #define RETRY_AFTER_S 1
 
@@ -247,8 +247,6 @@ static void log_change(const struct config_call *call) {
              LOG_BYTES("space", buffer_bytes(&call->space)), LOG_BYTES("id", edit->id));
 }
 
-static void try_change(struct config_call *call);
-
 static void refuse_failed_change(struct config_call *call) {
     const struct registry_change *change = &call->change;
     struct error error;
@@ -280,24 +278,38 @@ static void refuse_failed_change(struct config_call *call) {
     }
 }
 
+static bool try_change(struct config_call *call);
+static void run_changes(struct admin *admin);
+
+static void log_failed_change(const struct config_call *call) {
+    if (call->change.status != STATUS_CONFLICT) {
+        log_line(LOG_WARNING, "configuration not changed",
+                 LOG_TEXT("resource", call->resource->label),
+                 LOG_TEXT("reason", call->change.error.text));
+    }
+}
+
 static void change_done(struct registry_change *change) {
     struct config_call *call = CONTAINER_OF(change, struct config_call, change);
+    struct admin *admin = call->admin;
+    admin->changes.is_closed = change->status == STATUS_CLOSED;
     if (change->status == STATUS_OK) {
         log_change(call);
         answer(call, call->plan.status, call->plan.answer);
     } else if (change->status == STATUS_CONFLICT && call->tries < TRIES_MAX) {
-        try_change(call);
-    } else {
-        if (change->status != STATUS_CONFLICT) {
-            log_line(LOG_WARNING, "configuration not changed",
-                     LOG_TEXT("resource", call->resource->label),
-                     LOG_TEXT("reason", change->error.text));
+        if (try_change(call)) {
+            return;
         }
+    } else {
+        log_failed_change(call);
         refuse_failed_change(call);
     }
+    admin->changes.is_running = false;
+    run_changes(admin);
 }
 
-static void try_change(struct config_call *call) {
+// False when the call was answered without asking the registry.
+static bool try_change(struct config_call *call) {
     const struct snapshot *snapshot = registry_snapshot(call->admin->options.registry);
     struct error error = {0};
     call->tries++;
@@ -306,18 +318,46 @@ static void try_change(struct config_call *call) {
     snapshot_unref(snapshot);
     if (refusal != 0) {
         refuse(call, refusal, error.text);
-    } else if (call->plan.edit_count == 0) {
-        answer(call, call->plan.status, call->plan.answer);
-    } else {
-        call->change = (struct registry_change){
-            .edits = call->plan.edits,
-            .edit_count = call->plan.edit_count,
-            .based_on = revision,
-            .loop = call->admin->options.loop,
-            .done = change_done,
-        };
-        registry_apply(call->admin->options.registry, &call->change);
+        return false;
     }
+    if (call->plan.edit_count == 0) {
+        answer(call, call->plan.status, call->plan.answer);
+        return false;
+    }
+    if (call->admin->changes.is_closed) {
+        // Nothing would answer any more: the loop ends with what the registry has posted.
+        refuse(call, 503, "the configuration cannot be changed now: this node is shutting down");
+        return false;
+    }
+    call->change = (struct registry_change){
+        .edits = call->plan.edits,
+        .edit_count = call->plan.edit_count,
+        .based_on = revision,
+        .loop = call->admin->options.loop,
+        .done = change_done,
+    };
+    registry_apply(call->admin->options.registry, &call->change);
+    return true;
+}
+
+static void run_changes(struct admin *admin) {
+    struct config_changes *changes = &admin->changes;
+    while (!changes->is_running && changes->first) {
+        struct config_call *call = changes->first;
+        changes->first = call->next;
+        changes->is_running = try_change(call);
+    }
+}
+
+static void add_change(struct config_call *call) {
+    struct config_changes *changes = &call->admin->changes;
+    if (changes->first) {
+        changes->last->next = call;
+    } else {
+        changes->first = call;
+    }
+    changes->last = call;
+    run_changes(call->admin);
 }
 
 static enum status read_body(struct config_call *call, struct error *error) {
@@ -352,7 +392,7 @@ static void run_change(struct config_call *call) {
         refuse(call, 400, error.text);
         return;
     }
-    try_change(call);
+    add_change(call);
 }
 
 // False when the path does not know the method.

@@ -1,6 +1,7 @@
 // One request to the Configuration API, in either generation, from its path to its answer. Reads
-// are answered at once from the current snapshot. A change is planned on a snapshot, applied to the
-// registry on the condition that nobody was faster, and planned again when somebody was.
+// are answered at once from the current snapshot. Changes take turns: each is planned on a snapshot,
+// applied to the registry on the condition that no other node was faster, and planned again when one
+// was.
 #ifndef EVENT_GATEWAY_ADMIN_CONFIG_CALL_H
 #define EVENT_GATEWAY_ADMIN_CONFIG_CALL_H
 
@@ -30,7 +31,8 @@ struct config_call {
     struct bytes raw_id; // as it stands in the URL; the request's
     struct json_t *body; // create and update: a JSON object
 
-    // A change on its way.
+    // A change, waiting or on its way.
+    struct config_call *next;
     struct config_plan plan;
     unsigned tries;
     struct registry_change change;

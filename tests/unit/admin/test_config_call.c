@@ -83,7 +83,7 @@ static void what_the_store_cannot_hold_is_413(void **state) {
 
 static void many_changes_at_once_are_all_made(void **state) {
     enum {
-        CHANGES = 40
+        CHANGES = 200
     };
     struct admin_fixture *fixture = *state;
     int fds[CHANGES];
