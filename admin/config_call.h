@@ -1,7 +1,7 @@
 // One request to the Configuration API, in either generation, from its path to its answer. Reads
-// are answered at once from the current snapshot. Changes take turns: each is planned on a snapshot,
-// applied to the registry on the condition that no other node was faster, and planned again when one
-// was.
+// are answered at once from the current snapshot. Changes take turns: each is planned on a
+// snapshot, applied to the registry on the condition that no other node was faster, and planned
+// again when one was.
 #ifndef EVENT_GATEWAY_ADMIN_CONFIG_CALL_H
 #define EVENT_GATEWAY_ADMIN_CONFIG_CALL_H
 
