@@ -52,7 +52,7 @@ bool event_name_is_reserved(struct bytes name) {
         return false;
     }
     return find_name(reserved, ARRAY_LENGTH(reserved), name) < ARRAY_LENGTH(reserved) ||
-           bytes_start_with(name, BYTES("egdl"));
+           bytes_start_with(name, BYTES("egdl")) || bytes_start_with(name, BYTES("egrt"));
 }
 
 // Reads one code point beyond ASCII at *position; 0 when the bytes are not well-formed UTF-8.

@@ -9,7 +9,8 @@
 #include "core/base/bytes.h"
 #include "core/events/event_builder.h"
 
-// Attributes that only the gateway writes, into the log; beside them all that begin with "egdl".
+// Attributes that only the gateway writes, into the log; beside them all that begin with "egdl" or
+// "egrt".
 // Their meaning is described in schemas/log-record.md.
 #define EVENT_NAME_SPACE "egspace"
 #define EVENT_NAME_METHOD "egmethod"

@@ -11,6 +11,7 @@
 #include "core/events/event.h"
 #include "core/events/event_format.h"
 #include "core/events/event_record.h"
+#include "core/events/parked_record.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -63,6 +64,40 @@ static void check_again(const struct event *event) {
     event_unref(copy);
 }
 
+static void check_letter(const struct stored_record *stored) {
+    struct dead_letter letter;
+    struct buffer storage = {0};
+    const struct event *event = NULL;
+    if (dead_letter_decode(stored, &letter, &storage, &event, NULL) == STATUS_OK) {
+        assert(letter.subscription_id.size > 0);
+        event_unref(event);
+    }
+    buffer_clear(&storage);
+}
+
+// What waits goes from tier to tier unchanged.
+static void check_parked(const struct stored_record *stored) {
+    struct parked_delivery parked, copy;
+    struct buffer storage = {0};
+    const struct event *event = NULL, *copied_event = NULL;
+    if (parked_delivery_decode(stored, &parked, &storage, &event, NULL) == STATUS_OK) {
+        struct buffer copied = {0};
+        struct encoded_record encoded;
+        parked_delivery_encode(&parked, event, &encoded);
+        struct stored_record again = {.record = encoded.record};
+        enum status status = parked_delivery_decode(&again, &copy, &copied, &copied_event, NULL);
+        assert(status == STATUS_OK);
+        assert(bytes_equal(copy.subscription_id, parked.subscription_id));
+        assert(copy.attempts == parked.attempts && copy.last_status == parked.last_status);
+        assert(copy.partition == parked.partition && copy.offset == parked.offset);
+        event_record_clear(&encoded);
+        buffer_clear(&copied);
+        event_unref(copied_event);
+        event_unref(event);
+    }
+    buffer_clear(&storage);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct http_header headers[HEADERS_MAX];
     struct stored_record stored = {.timestamp_ms = 1};
@@ -76,12 +111,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     } else {
         assert(error.text[0] != '\0');
     }
-    struct dead_letter letter;
-    struct buffer storage = {0};
-    if (dead_letter_decode(&stored, &letter, &storage, &event, NULL) == STATUS_OK) {
-        assert(letter.subscription_id.size > 0);
-        event_unref(event);
-    }
-    buffer_clear(&storage);
+    check_letter(&stored);
+    check_parked(&stored);
     return 0;
 }

@@ -89,8 +89,9 @@ static void names_that_are_no_attributes_are_refused(void **state) {
 
 static void the_gateways_own_names_are_refused(void **state) {
     (void)state;
-    const char *const names[] = {"egspace", "egmethod", "egpath",    "egsync",  "egreceivedtime",
-                                 "egtypes", "eglegacy", "egheaders", "egdlany", "EGSpace"};
+    const char *const names[] = {"egspace",        "egmethod", "egpath",   "egsync",
+                                 "egreceivedtime", "egtypes",  "eglegacy", "egheaders",
+                                 "egdlany",        "egrtany",  "EGSpace"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         char text[256];
         snprintf(text, sizeof text, BINARY "ce-%s: x\n\n", names[i]);
