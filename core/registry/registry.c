@@ -12,6 +12,7 @@
 #include "core/base/metrics.h"
 #include "core/registry/registry_cache.h"
 #include "core/registry/registry_listeners.h"
+#include "core/registry/registry_members.h"
 #include "core/registry/registry_store.h"
 #include "core/registry/snapshot_builder.h"
 
@@ -51,6 +52,7 @@ struct registry {
     const struct snapshot *current;
 
     struct registry_listeners listeners;
+    struct registry_members members;
 
     // Only the registry's thread, and registry_create before there is one.
     bool needs_full_load;
@@ -380,6 +382,33 @@ static void apply_all(struct registry *registry, struct work *work) {
     }
 }
 
+// --- members ---
+
+void registry_announce(struct registry *registry, struct bytes id, struct bytes document) {
+    registry_members_announce(&registry->members, id, document);
+    notified(registry);
+}
+
+void registry_list_members(struct registry *registry, struct registry_members_query *query) {
+    if (registry_members_ask(&registry->members, query)) {
+        notified(registry);
+    }
+}
+
+// After a refresh, which has told whether the store is there.
+static void serve_members(struct registry *registry) {
+    struct error error;
+    enum status status = registry_health(registry, &error);
+    if (status == STATUS_OK) {
+        status = registry_members_show(&registry->members, registry->store, &error);
+        if (status != STATUS_OK) {
+            store_failed(registry, status, &error);
+        }
+    }
+    registry_members_answer(&registry->members, status == STATUS_OK ? registry->store : NULL,
+                            &error);
+}
+
 // --- life ---
 
 static void *run(void *context) {
@@ -388,6 +417,7 @@ static void *run(void *context) {
         struct work work = take_work(registry);
         if (work.must_refresh && !work.is_closing) {
             refresh(registry);
+            serve_members(registry);
         }
         apply_all(registry, &work);
         if (registry->cache_at_us <= clock_monotonic_us() ||
@@ -395,6 +425,7 @@ static void *run(void *context) {
             write_cache(registry);
         }
         if (work.is_closing) {
+            registry_members_close(&registry->members);
             return NULL;
         }
     }
@@ -435,6 +466,7 @@ static struct registry *registry_allocate(const struct registry_options *options
     registry->cache_at_us = NEVER;
     pthread_mutex_init(&registry->lock, NULL);
     registry_listeners_init(&registry->listeners);
+    registry_members_init(&registry->members);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&registry->wake, &attributes);
@@ -481,6 +513,7 @@ void registry_destroy(struct registry *registry) {
     pthread_mutex_destroy(&registry->lock);
     pthread_cond_destroy(&registry->wake);
     registry_listeners_clear(&registry->listeners);
+    registry_members_clear(&registry->members);
     free(registry->cache_path);
     free(registry);
 }

@@ -68,4 +68,29 @@ struct registry_change {
 // Any thread. done follows exactly once.
 void registry_apply(struct registry *registry, struct registry_change *change);
 
+// What this process says of itself to all that share the store, as long as it lives; the last word
+// counts. Written soon, and again when the store has forgotten it (a session that ended). Any
+// thread.
+void registry_announce(struct registry *registry, struct bytes id, struct bytes document);
+
+// Who shares the store now.
+struct registry_member {
+    struct buffer id, document;
+};
+// The caller owns it until done, and what came until registry_members_query_clear.
+struct registry_members_query {
+    struct event_loop *loop;
+    void (*done)(struct registry_members_query *query); // on the loop
+    // OK; UNAVAILABLE: only this process's own entry. CLOSED: none.
+    enum status status;
+    struct error error;
+    struct registry_member *members;
+    size_t count;
+    struct event_loop_task task;         // the registry's
+    struct registry_members_query *next; // the registry's
+};
+// Any thread. done follows exactly once.
+void registry_list_members(struct registry *registry, struct registry_members_query *query);
+void registry_members_query_clear(struct registry_members_query *query);
+
 #endif

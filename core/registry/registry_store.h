@@ -18,6 +18,10 @@ typedef void (*registry_store_document_fn)(void *context, enum resource_kind kin
                                            struct bytes space, struct bytes id,
                                            struct bytes document);
 
+// An entry that a process shows to the others as long as it lives: an id, and what it says of
+// itself.
+typedef void (*registry_store_member_fn)(void *context, struct bytes id, struct bytes document);
+
 // Filled in by the implementation as the first member of its own struct.
 struct registry_store_ops {
     const char *name; // "zookeeper", "sqlite"
@@ -41,6 +45,14 @@ struct registry_store_ops {
     // or went. Once, before anything else. It must not block.
     void (*watch)(struct registry_store *store, void (*notify)(void *context), void *context);
     enum status (*health)(struct registry_store *store, struct error *error);
+    // Shows or replaces this process's own entry, one for each store object; it goes away with it,
+    // after a crash within the session's time-out. Costs nothing when the entry is there as it is,
+    // so it is repeated after each loss of the connection.
+    enum status (*announce)(struct registry_store *store, struct bytes id, struct bytes document,
+                            struct error *error);
+    // The entries of all processes that are there now.
+    enum status (*members)(struct registry_store *store, registry_store_member_fn visit,
+                           void *context, struct error *error);
     void (*destroy)(struct registry_store *store);
 };
 struct registry_store {

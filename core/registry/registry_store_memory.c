@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/memory.h"
+#include "core/registry/own_member.h"
 
 // Documents in memory, for tests. A deleted one stays as a mark, so that every change since the
 // beginning is known.
@@ -20,6 +21,7 @@ struct memory_store {
     int64_t revision;
     void (*notify)(void *context);
     void *notify_context;
+    struct own_member member;
 };
 
 static struct memory_store *memory_store_of(struct registry_store *store) {
@@ -108,6 +110,20 @@ static enum status memory_health(struct registry_store *store, struct error *err
     return STATUS_OK;
 }
 
+static enum status memory_announce(struct registry_store *store, struct bytes id,
+                                   struct bytes document, struct error *error) {
+    (void)error;
+    own_member_set(&memory_store_of(store)->member, id, document);
+    return STATUS_OK;
+}
+
+static enum status memory_members(struct registry_store *store, registry_store_member_fn visit,
+                                  void *context, struct error *error) {
+    (void)error;
+    own_member_visit(&memory_store_of(store)->member, visit, context);
+    return STATUS_OK;
+}
+
 static void memory_destroy(struct registry_store *store) {
     struct memory_store *memory = memory_store_of(store);
     for (size_t i = 0; i < memory->count; i++) {
@@ -115,6 +131,7 @@ static void memory_destroy(struct registry_store *store) {
         buffer_clear(&memory->documents[i].id);
         buffer_clear(&memory->documents[i].document);
     }
+    own_member_clear(&memory->member);
     free(memory->documents);
     free(memory);
 }
@@ -127,6 +144,8 @@ enum status registry_store_memory_create(struct registry_store **ret_store, stru
         .apply = memory_apply,
         .watch = memory_watch,
         .health = memory_health,
+        .announce = memory_announce,
+        .members = memory_members,
         .destroy = memory_destroy,
     };
     (void)error;

@@ -10,6 +10,7 @@
 #include <sqlite3.h>
 
 #include "core/base/memory.h"
+#include "core/registry/own_member.h"
 
 // One file, one process: the connection keeps the file locked as long as it is open. A deleted
 // document leaves its key and revision behind until as many revisions have followed.
@@ -31,6 +32,7 @@ struct sqlite_store {
     char *path;
     void (*notify)(void *context);
     void *notify_context;
+    struct own_member member;
 };
 
 static struct sqlite_store *sqlite_store_of(struct registry_store *store) {
@@ -269,9 +271,24 @@ static enum status sqlite_health(struct registry_store *store, struct error *err
     return read_state(sqlite_store_of(store), &revision, NULL, error);
 }
 
+static enum status sqlite_announce(struct registry_store *store, struct bytes id,
+                                   struct bytes document, struct error *error) {
+    (void)error;
+    own_member_set(&sqlite_store_of(store)->member, id, document);
+    return STATUS_OK;
+}
+
+static enum status sqlite_members(struct registry_store *store, registry_store_member_fn visit,
+                                  void *context, struct error *error) {
+    (void)error;
+    own_member_visit(&sqlite_store_of(store)->member, visit, context);
+    return STATUS_OK;
+}
+
 static void sqlite_destroy(struct registry_store *store) {
     struct sqlite_store *sqlite = sqlite_store_of(store);
     sqlite3_close(sqlite->database);
+    own_member_clear(&sqlite->member);
     free(sqlite->path);
     free(sqlite);
 }
@@ -334,6 +351,8 @@ enum status registry_store_sqlite_create(const char *path, struct registry_store
         .apply = sqlite_apply,
         .watch = sqlite_watch,
         .health = sqlite_health,
+        .announce = sqlite_announce,
+        .members = sqlite_members,
         .destroy = sqlite_destroy,
     };
     struct sqlite_store *store = memory_allocate(sizeof *store);

@@ -54,12 +54,29 @@ static enum status zookeeper_health(struct registry_store *store, struct error *
     return zookeeper_session_check(tree_of(store)->session, error);
 }
 
+static enum status zookeeper_announce(struct registry_store *store, struct bytes id,
+                                      struct bytes document, struct error *error) {
+    enum status status = zookeeper_session_check(tree_of(store)->session, error);
+    return status == STATUS_OK ? zookeeper_tree_announce(tree_of(store), id, document, error)
+                               : status;
+}
+
+static enum status zookeeper_members(struct registry_store *store, registry_store_member_fn visit,
+                                     void *context, struct error *error) {
+    enum status status = zookeeper_session_check(tree_of(store)->session, error);
+    return status == STATUS_OK ? zookeeper_tree_members(tree_of(store), visit, context, error)
+                               : status;
+}
+
 static void zookeeper_destroy(struct registry_store *store) {
     struct zookeeper_tree *tree = tree_of(store);
     zookeeper_session_destroy(tree->session);
     free(tree->root);
     free(tree->revision_path);
     free(tree->spaces_path);
+    free(tree->nodes_path);
+    buffer_clear(&tree->announced_path);
+    buffer_clear(&tree->announced);
     free(CONTAINER_OF(store, struct zookeeper_store, store));
 }
 
@@ -118,6 +135,8 @@ static void name_nodes(struct zookeeper_tree *tree,
     tree->revision_path = buffer_take(&path);
     buffer_append_format(&path, "%s/spaces", tree->root);
     tree->spaces_path = buffer_take(&path);
+    buffer_append_format(&path, "%s/nodes", tree->root);
+    tree->nodes_path = buffer_take(&path);
 }
 
 enum status registry_store_zookeeper_create(const struct registry_store_zookeeper_options *options,
@@ -130,6 +149,8 @@ enum status registry_store_zookeeper_create(const struct registry_store_zookeepe
         .apply = zookeeper_apply,
         .watch = zookeeper_watch,
         .health = zookeeper_health,
+        .announce = zookeeper_announce,
+        .members = zookeeper_members,
         .destroy = zookeeper_destroy,
     };
     enum status status = check_options(options, error);

@@ -18,7 +18,7 @@
 #define RETRY_WAIT_MS 50
 
 // "." and ".." are no names of nodes.
-static void append_name(struct bytes name, struct buffer *ret_path) {
+void zookeeper_append_name(struct bytes name, struct buffer *ret_path) {
     if (bytes_equal_text(name, ".") || bytes_equal_text(name, "..")) {
         buffer_append_text(ret_path, name.size == 1 ? "%2E" : "%2E%2E");
     } else {
@@ -28,9 +28,9 @@ static void append_name(struct bytes name, struct buffer *ret_path) {
 
 // Relative to ROOT/spaces, as the history names documents.
 static void append_document_path(const struct registry_edit *edit, struct buffer *ret_path) {
-    append_name(edit->space, ret_path);
+    zookeeper_append_name(edit->space, ret_path);
     buffer_append_format(ret_path, "/%s/", resource_kind_name(edit->kind));
-    append_name(edit->id, ret_path);
+    zookeeper_append_name(edit->id, ret_path);
 }
 
 // One change on its way: everything that the transaction borrows.

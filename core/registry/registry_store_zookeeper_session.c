@@ -174,6 +174,10 @@ enum status zookeeper_session_connect(struct zookeeper_session *session, struct 
     return connection_status(session, connection, error);
 }
 
+int64_t zookeeper_session_id(const struct zookeeper_session *session) {
+    return session->handle ? zoo_client_id(session->handle)->client_id : 0;
+}
+
 static void init_condition(pthread_cond_t *condition) {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
@@ -316,6 +320,7 @@ static void got_data(int code, const char *data, int size, const struct Stat *st
         buffer_append(&slot->reply.data, (struct bytes){data, size > 0 ? (size_t)size : 0});
         slot->reply.version = stat->version;
         slot->reply.created = stat->czxid;
+        slot->reply.owner = stat->ephemeralOwner;
     }
     slot_finish(slot, code);
 }
@@ -416,8 +421,8 @@ static void init_op(const struct zookeeper_session *session, zoo_op_t *op,
     const char *data = write->data.size > 0 ? write->data.data : "";
     switch (write->kind) {
     case ZOOKEEPER_CREATE:
-        zoo_create_op_init(op, write->path, data, (int)write->data.size, acl_of(session), 0, NULL,
-                           0);
+        zoo_create_op_init(op, write->path, data, (int)write->data.size, acl_of(session),
+                           write->is_ephemeral ? ZOO_EPHEMERAL : 0, NULL, 0);
         break;
     case ZOOKEEPER_SET:
         zoo_set_op_init(op, write->path, data, (int)write->data.size, write->version, NULL);

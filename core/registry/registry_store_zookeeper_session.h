@@ -30,6 +30,9 @@ enum status must_check zookeeper_session_check(struct zookeeper_session *session
 enum status must_check zookeeper_session_connect(struct zookeeper_session *session,
                                                  struct error *error);
 
+// Of the session that there is now; another one after each that ended. 0 before the first.
+int64_t zookeeper_session_id(const struct zookeeper_session *session);
+
 // What came back for one request. NOT_FOUND and EXISTS are answers; connection trouble is the whole
 // batch's.
 struct zookeeper_reply {
@@ -37,6 +40,7 @@ struct zookeeper_reply {
     struct buffer data; // get
     int32_t version;    // get, exists
     int64_t created;    // get: which creation of the node this is
+    int64_t owner;      // get: the session that an ephemeral node goes away with; 0 = persistent
     char **names;       // children
     size_t name_count;
 };
@@ -65,7 +69,8 @@ struct zookeeper_write {
     enum zookeeper_write_kind kind;
     const char *path;
     struct bytes data;
-    int32_t version; // set, delete: what it must be; -1 = any
+    int32_t version;   // set, delete: what it must be; -1 = any
+    bool is_ephemeral; // create: goes away with the session
 };
 // All or none. CONFLICT (a version), NOT_FOUND, EXISTS: the write at *ret_failed was the reason,
 // and nothing is written. TIMEOUT: the connection broke, and nobody knows.

@@ -1,5 +1,6 @@
-// The registry's tree in ZooKeeper: ROOT/revision and ROOT/spaces/<space>/<collection>/<id>; the
-// formats are in schemas/registry-tree.md. Private to the ZooKeeper store; its one calling thread.
+// The registry's tree in ZooKeeper: ROOT/revision, ROOT/spaces/<space>/<collection>/<id> and
+// ROOT/nodes/<member's id>; the formats are in schemas/registry-tree.md. Private to the ZooKeeper
+// store; its one calling thread.
 //
 // Invariant: documents change only in a transaction that also moves the revision. So who reads
 // documents, and then finds the revision where it was before, has read them as they were at that
@@ -16,10 +17,14 @@
 
 struct zookeeper_tree {
     struct zookeeper_session *session;
-    char *root, *revision_path, *spaces_path;
+    char *root, *revision_path, *spaces_path, *nodes_path;
     int64_t created; // which creation of the revision's node the last load saw; 0 = none
     bool must_sync;  // this server was behind another one
     int64_t call_timeout_ms;
+
+    // The own entry as it was written last, and the session that it lives as long as.
+    struct buffer announced_path, announced;
+    int64_t announced_by; // 0 = not written
 };
 
 // What the revision's node says.
@@ -52,5 +57,13 @@ enum status must_check zookeeper_tree_load_changes(struct zookeeper_tree *tree,
 enum status must_check zookeeper_tree_apply(struct zookeeper_tree *tree,
                                             const struct registry_edit *edits, size_t edit_count,
                                             int64_t expected_revision, struct error *error);
+enum status must_check zookeeper_tree_announce(struct zookeeper_tree *tree, struct bytes id,
+                                               struct bytes document, struct error *error);
+enum status must_check zookeeper_tree_members(struct zookeeper_tree *tree,
+                                              registry_store_member_fn visit, void *context,
+                                              struct error *error);
+
+// A name as a node is called: percent-encoded, and never "." or "..".
+void zookeeper_append_name(struct bytes name, struct buffer *ret_path);
 
 #endif

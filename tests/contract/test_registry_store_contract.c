@@ -602,6 +602,92 @@ static void malformed_servers_are_invalid(void **state) {
     }
 }
 
+// --- members ---
+
+static void hear_member(void *context, struct bytes id, struct bytes document) {
+    hear(context, RESOURCE_FUNCTION, BYTES(""), id, document);
+}
+
+static void announce(struct registry_store *store, const char *id, const char *document) {
+    struct error error = {""};
+    if (store->ops->announce(store, bytes_of_text(id), bytes_of_text(document), &error) !=
+        STATUS_OK) {
+        fail_msg("%s", error.text);
+    }
+}
+
+// How many are there; the one of that id says this, NULL: is not there.
+static void expect_member(struct registry_store *store, size_t count, const char *id,
+                          const char *document) {
+    struct error error = {""};
+    struct heard heard = {0};
+    if (store->ops->members(store, hear_member, &heard, &error) != STATUS_OK) {
+        fail_msg("%s", error.text);
+    }
+    assert_int_equal(heard.count, count);
+    const char *found = heard_document(&heard, RESOURCE_FUNCTION, "", id);
+    if (document) {
+        assert_non_null(found);
+        assert_string_equal(found, document);
+    } else {
+        assert_null(found);
+    }
+    heard_clear(&heard);
+}
+
+static void a_member_is_told_as_it_announced_itself_last(void **state) {
+    struct fixture *fixture = *state;
+    begin(fixture->store);
+    expect_member(fixture->store, 0, "a/b", NULL);
+    announce(fixture->store, "a/b", "{\"n\":1}");
+    expect_member(fixture->store, 1, "a/b", "{\"n\":1}");
+    announce(fixture->store, "a/b", "{\"n\":2}");
+    announce(fixture->store, "a/b", "{\"n\":2}");
+    expect_member(fixture->store, 1, "a/b", "{\"n\":2}");
+}
+
+static void a_member_is_gone_with_its_store(void **state) {
+    struct fixture *fixture = *state;
+    begin(fixture->store);
+    announce(fixture->store, "a", "{}");
+    reopen(fixture);
+    begin(fixture->store);
+    expect_member(fixture->store, 0, "a", NULL);
+}
+
+static void members_change_no_revision(void **state) {
+    struct fixture *fixture = *state;
+    begin(fixture->store);
+    put(fixture->store, "f", "{}", 0);
+    announce(fixture->store, "a", "{}");
+    assert_int_equal(begin(fixture->store), 1);
+}
+
+static void the_members_of_all_nodes_are_told(void **state) {
+    struct fixture *fixture = *state;
+    struct registry_store *other = current_kind->open(fixture->place);
+    begin(fixture->store);
+    begin(other);
+    announce(fixture->store, "a", "{\"a\":1}");
+    announce(other, "b", "{\"b\":1}");
+    expect_member(fixture->store, 2, "b", "{\"b\":1}");
+    expect_member(other, 2, "a", "{\"a\":1}");
+    other->ops->destroy(other);
+    expect_member(fixture->store, 1, "a", "{\"a\":1}");
+}
+
+// As after a session that ended here, but not yet on the servers.
+static void an_entry_of_an_earlier_session_is_taken_over(void **state) {
+    struct fixture *fixture = *state;
+    struct registry_store *other = current_kind->open(fixture->place);
+    begin(fixture->store);
+    begin(other);
+    announce(other, "a", "{\"old\":1}");
+    announce(fixture->store, "a", "{\"new\":1}");
+    other->ops->destroy(other);
+    expect_member(fixture->store, 1, "a", "{\"new\":1}");
+}
+
 #define CONTRACT_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 static int run_contract(const struct store_kind *kind) {
@@ -617,6 +703,9 @@ static int run_contract(const struct store_kind *kind) {
         CONTRACT_TEST(many_documents_are_loaded),
         CONTRACT_TEST(a_change_rings_the_watch),
         CONTRACT_TEST(what_was_applied_survives_a_restart),
+        CONTRACT_TEST(a_member_is_told_as_it_announced_itself_last),
+        CONTRACT_TEST(a_member_is_gone_with_its_store),
+        CONTRACT_TEST(members_change_no_revision),
     };
     current_kind = kind;
     return cmocka_run_group_tests_name(kind->name, contract, NULL, NULL);
@@ -634,6 +723,8 @@ int main(void) {
         CONTRACT_TEST(a_document_beyond_the_nodes_limit_is_too_large),
         CONTRACT_TEST(without_the_credentials_nothing_is_read),
         CONTRACT_TEST(a_chroot_is_made_when_it_is_missing),
+        CONTRACT_TEST(the_members_of_all_nodes_are_told),
+        CONTRACT_TEST(an_entry_of_an_earlier_session_is_taken_over),
     };
     const struct CMUnitTest serverless_tests[] = {
         cmocka_unit_test(servers_that_cannot_be_reached_are_unavailable),

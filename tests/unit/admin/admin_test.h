@@ -91,6 +91,18 @@ static enum status faulty_health(struct registry_store *store, struct error *err
                    : faulty->inner->ops->health(faulty->inner, error);
 }
 
+static enum status faulty_announce(struct registry_store *store, struct bytes id,
+                                   struct bytes document, struct error *error) {
+    struct registry_store *inner = faulty_store_of(store)->inner;
+    return inner->ops->announce(inner, id, document, error);
+}
+
+static enum status faulty_members(struct registry_store *store, registry_store_member_fn visit,
+                                  void *context, struct error *error) {
+    struct registry_store *inner = faulty_store_of(store)->inner;
+    return inner->ops->members(inner, visit, context, error);
+}
+
 static void faulty_destroy(struct registry_store *store) {
     struct faulty_store *faulty = faulty_store_of(store);
     faulty->inner->ops->destroy(faulty->inner);
@@ -104,12 +116,14 @@ static const struct registry_store_ops faulty_ops = {
     .apply = faulty_apply,
     .watch = faulty_watch,
     .health = faulty_health,
+    .announce = faulty_announce,
+    .members = faulty_members,
     .destroy = faulty_destroy,
 };
 
 static void create_stores(struct admin_fixture *fixture) {
     struct error error = {0};
-    struct event_log_memory_options log_options = {0};
+    struct event_log_memory_options log_options = {.partitions = 4};
     fixture->store = memory_allocate(sizeof *fixture->store);
     fixture->store->store.ops = &faulty_ops;
     assert_int_equal(registry_store_memory_create(&fixture->store->inner, &error), STATUS_OK);

@@ -29,7 +29,7 @@ struct hub {
     struct registry_store *documents;
     bool is_away;
     bool has_lost_history;
-    int loads;
+    int loads, announces;
     struct node_store *nodes[NODES_MAX];
 };
 
@@ -114,6 +114,29 @@ static enum status hub_health(struct registry_store *store, struct error *error)
     return status;
 }
 
+static enum status hub_announce(struct registry_store *store, struct bytes id,
+                                struct bytes document, struct error *error) {
+    struct hub *hub = node_of(store)->hub;
+    pthread_mutex_lock(&hub->lock);
+    hub->announces++;
+    enum status status = hub->is_away
+                             ? away(error)
+                             : hub->documents->ops->announce(hub->documents, id, document, error);
+    pthread_mutex_unlock(&hub->lock);
+    return status;
+}
+
+static enum status hub_members(struct registry_store *store, registry_store_member_fn visit,
+                               void *context, struct error *error) {
+    struct hub *hub = node_of(store)->hub;
+    pthread_mutex_lock(&hub->lock);
+    enum status status = hub->is_away
+                             ? away(error)
+                             : hub->documents->ops->members(hub->documents, visit, context, error);
+    pthread_mutex_unlock(&hub->lock);
+    return status;
+}
+
 static void hub_node_destroy(struct registry_store *store) {
     struct hub *hub = node_of(store)->hub;
     pthread_mutex_lock(&hub->lock);
@@ -127,8 +150,9 @@ static void hub_node_destroy(struct registry_store *store) {
 }
 
 static struct registry_store *hub_node(struct hub *hub) {
-    static const struct registry_store_ops ops = {
-        "hub", hub_load, hub_load_changes, hub_apply, hub_watch, hub_health, hub_node_destroy};
+    static const struct registry_store_ops ops = {"hub",        hub_load,    hub_load_changes,
+                                                  hub_apply,    hub_watch,   hub_health,
+                                                  hub_announce, hub_members, hub_node_destroy};
     struct node_store *node = memory_allocate(sizeof *node);
     node->store.ops = &ops;
     node->hub = hub;
@@ -605,6 +629,92 @@ static void a_closed_registry_refuses_changes_and_keeps_its_snapshot(void **stat
     registry_destroy(node);
 }
 
+// --- members ---
+
+struct asking {
+    struct registry_members_query query;
+    pthread_mutex_t lock;
+    pthread_cond_t answered;
+    int done_count;
+};
+
+static void told(struct registry_members_query *query) {
+    struct asking *asking = CONTAINER_OF(query, struct asking, query);
+    pthread_mutex_lock(&asking->lock);
+    asking->done_count++;
+    pthread_cond_signal(&asking->answered);
+    pthread_mutex_unlock(&asking->lock);
+}
+
+// Who is there, as one text: "id=document ". The caller owns it.
+static char *ask_members(struct fixture *fixture, enum status expected) {
+    struct asking asking = {.query = {.loop = fixture->loop, .done = told},
+                            .lock = PTHREAD_MUTEX_INITIALIZER,
+                            .answered = PTHREAD_COND_INITIALIZER};
+    struct buffer text = {0};
+    registry_list_members(fixture->registry, &asking.query);
+    pthread_mutex_lock(&asking.lock);
+    while (asking.done_count == 0) {
+        pthread_cond_wait(&asking.answered, &asking.lock);
+    }
+    pthread_mutex_unlock(&asking.lock);
+    assert_int_equal(asking.query.status, expected);
+    buffer_append_text(&text, "");
+    for (size_t i = 0; i < asking.query.count; i++) {
+        buffer_append_format(&text, "%s=%s ", asking.query.members[i].id.data,
+                             asking.query.members[i].document.data);
+    }
+    registry_members_query_clear(&asking.query);
+    return buffer_take(&text);
+}
+
+static void expect_members(struct fixture *fixture, enum status status, const char *expected) {
+    char *text = ask_members(fixture, status);
+    assert_string_equal(text, expected);
+    free(text);
+}
+
+static void what_a_node_says_of_itself_is_told_as_it_was_last(void **state) {
+    struct fixture *fixture = *state;
+    expect_members(fixture, STATUS_OK, "");
+    registry_announce(fixture->registry, BYTES("a"), BYTES("{1}"));
+    expect_members(fixture, STATUS_OK, "a={1} ");
+    registry_announce(fixture->registry, BYTES("a"), BYTES("{2}"));
+    expect_members(fixture, STATUS_OK, "a={2} ");
+}
+
+static void while_the_store_is_away_a_node_knows_only_itself(void **state) {
+    struct fixture *fixture = *state;
+    set_away(&fixture->hub, true);
+    registry_announce(fixture->registry, BYTES("a"), BYTES("{1}"));
+    expect_members(fixture, STATUS_UNAVAILABLE, "a={1} ");
+}
+
+static int announces_of(struct hub *hub) {
+    pthread_mutex_lock(&hub->lock);
+    int announces = hub->announces;
+    pthread_mutex_unlock(&hub->lock);
+    return announces;
+}
+
+static void the_entry_is_shown_again_when_the_store_is_back(void **state) {
+    struct fixture *fixture = *state;
+    registry_announce(fixture->registry, BYTES("a"), BYTES("{1}"));
+    expect_members(fixture, STATUS_OK, "a={1} ");
+    set_away(&fixture->hub, true);
+    expect_members(fixture, STATUS_UNAVAILABLE, "a={1} ");
+    int before = announces_of(&fixture->hub);
+    set_away(&fixture->hub, false);
+    EVENTUALLY(announces_of(&fixture->hub) > before);
+}
+
+static void nobody_is_told_of_after_the_close(void **state) {
+    struct fixture *fixture = *state;
+    registry_announce(fixture->registry, BYTES("a"), BYTES("{1}"));
+    registry_close(fixture->registry);
+    expect_members(fixture, STATUS_CLOSED, "");
+}
+
 #define REGISTRY_TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -627,6 +737,10 @@ int main(void) {
         REGISTRY_TEST(threads_read_snapshots_while_they_change),
         REGISTRY_TEST(a_change_is_answered_when_the_registry_is_destroyed),
         REGISTRY_TEST(a_closed_registry_refuses_changes_and_keeps_its_snapshot),
+        REGISTRY_TEST(what_a_node_says_of_itself_is_told_as_it_was_last),
+        REGISTRY_TEST(while_the_store_is_away_a_node_knows_only_itself),
+        REGISTRY_TEST(the_entry_is_shown_again_when_the_store_is_back),
+        REGISTRY_TEST(nobody_is_told_of_after_the_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
