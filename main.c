@@ -17,7 +17,9 @@
 #include "core/base/memory.h"
 #include "core/base/target_rules.h"
 #include "core/functions/invoker.h"
+#include "core/node/node_metrics.h"
 #include "core/node/node_settings.h"
+#include "core/node/presence.h"
 #include "core/node/stores.h"
 #include "core/node/token_file.h"
 #include "dispatcher/dispatcher.h"
@@ -35,6 +37,7 @@ enum exit_code {
 
 // One thread with its loop, and what lives on it.
 struct worker {
+    struct node *node;
     struct event_loop *loop;
     struct event_loop_thread *thread;
     struct invoker *invoker;
@@ -57,6 +60,9 @@ struct node {
     struct worker *workers;
     size_t worker_count;
     struct dispatcher *dispatcher;
+    char id[NODE_ID_SIZE];
+    struct presence *presence; // on the first worker's loop
+    struct node_metrics *metrics;
 };
 
 static size_t wanted_workers(const struct settings *settings) {
@@ -138,6 +144,7 @@ static enum status start_config_server(struct node *node, struct worker *worker,
         .registry = node->stores.registry,
         .log = node->stores.log,
         .secrets = node->stores.secrets,
+        .node_id = node->id,
         .token = node->admin_token,
         .is_status_only = (node->settings.roles & ROLE_ADMIN) == 0,
     };
@@ -161,6 +168,7 @@ static enum status start_config_server(struct node *node, struct worker *worker,
 
 static enum status worker_create(struct node *node, size_t index, struct error *error) {
     struct worker *worker = &node->workers[index];
+    worker->node = node;
     struct invoker_options options = {
         .targets = node->targets,
         .secrets = node->stores.secrets,
@@ -219,21 +227,6 @@ static enum status read_targets(struct node *node, struct error *error) {
     return status;
 }
 
-static enum status node_build(struct node *node, struct error *error) {
-    node->worker_count = wanted_workers(node->settings.settings);
-    node->workers = memory_allocate(node->worker_count * sizeof *node->workers);
-    for (size_t i = 0; i < node->worker_count; i++) {
-        enum status status = worker_create(node, i, error);
-        if (status != STATUS_OK) {
-            return status;
-        }
-    }
-    for (size_t i = 0; i < node->worker_count; i++) {
-        node->workers[i].thread = event_loop_thread_start(node->workers[i].loop);
-    }
-    return node->settings.roles & ROLE_DISPATCHER ? start_dispatcher(node, error) : STATUS_OK;
-}
-
 // Runs work on the worker's loop and waits for its end.
 struct loop_call {
     struct event_loop_task task;
@@ -261,6 +254,52 @@ static void on_loop(struct worker *worker, void (*work)(struct worker *worker)) 
     sem_destroy(&call.done);
 }
 
+static void partitions_of(void *source, presence_partition_fn visit, void *context) {
+    struct node *node = source;
+    dispatcher_each_partition(node->dispatcher, visit, context);
+}
+
+static void start_presence(struct worker *worker) {
+    struct node *node = worker->node;
+    struct presence_options options = {
+        .loop = worker->loop,
+        .settings = &node->settings,
+        .stores = &node->stores,
+        .node_id = node->id,
+        .events_port = worker->events_server ? http_server_port(worker->events_server) : 0,
+        .config_port = http_server_port(worker->config_server),
+        .partitions = node->dispatcher ? partitions_of : NULL,
+        .source = node,
+    };
+    node->presence = presence_create(&options);
+}
+
+static void stop_presence(struct worker *worker) {
+    presence_destroy(worker->node->presence);
+    worker->node->presence = NULL;
+}
+
+static enum status node_build(struct node *node, struct error *error) {
+    node->metrics = node_metrics_create(node->stores.log, node_settings_data(&node->settings));
+    node->worker_count = wanted_workers(node->settings.settings);
+    node->workers = memory_allocate(node->worker_count * sizeof *node->workers);
+    for (size_t i = 0; i < node->worker_count; i++) {
+        enum status status = worker_create(node, i, error);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    for (size_t i = 0; i < node->worker_count; i++) {
+        node->workers[i].thread = event_loop_thread_start(node->workers[i].loop);
+    }
+    enum status status =
+        node->settings.roles & ROLE_DISPATCHER ? start_dispatcher(node, error) : STATUS_OK;
+    if (status == STATUS_OK) {
+        on_loop(&node->workers[0], start_presence);
+    }
+    return status;
+}
+
 static void close_door(struct worker *worker) {
     if (worker->events_server) {
         http_server_close_door(worker->events_server);
@@ -268,6 +307,10 @@ static void close_door(struct worker *worker) {
     }
     if (worker->config_server) {
         http_server_close_door(worker->config_server);
+        admin_close_door(worker->admin);
+    }
+    if (worker == worker->node->workers && worker->node->presence) {
+        presence_drain(worker->node->presence);
     }
 }
 
@@ -353,8 +396,11 @@ static void node_stop(struct node *node) {
     }
     if (node->dispatcher) {
         dispatcher_close(node->dispatcher, milliseconds_until(until_us));
-        dispatcher_destroy(node->dispatcher);
     }
+    if (node->presence) {
+        on_loop(&node->workers[0], stop_presence);
+    }
+    dispatcher_destroy(node->dispatcher);
     if (node->stores.log) {
         int64_t left_ms = milliseconds_until(until_us);
         event_log_close(node->stores.log, left_ms > LOG_CLOSE_MIN_MS ? left_ms : LOG_CLOSE_MIN_MS);
@@ -368,6 +414,7 @@ static void node_stop(struct node *node) {
         worker_destroy(&node->workers[i]);
     }
     free(node->workers);
+    node_metrics_destroy(node->metrics);
     stores_destroy(&node->stores);
     target_rules_destroy(node->targets);
     free(node->admin_token);
@@ -447,6 +494,7 @@ static int run_command(enum command command, int argument_count, char **argument
         return EXIT_USAGE;
     }
     configure_log(node.settings.settings);
+    node_id_create(node.id);
     block_signals(&wanted);
     enum status status = node_start(&node, &error);
     if (status != STATUS_OK) {

@@ -51,12 +51,12 @@ void admin_handle(void *context, struct http_request *request) {
                            BYTES("this needs the admin token: Authorization: bearer TOKEN"));
         return;
     }
-    if (status_api_handle(admin, request)) {
+    if (status_api_handle(admin, request) || cluster_api_handle(admin, request)) {
         return;
     }
     if (admin->options.is_status_only) {
         admin_answer_error(request, dialect, 404, 0,
-                           BYTES("this node serves only status, health and metrics; the "
+                           BYTES("this node serves only status, health, metrics and cluster; the "
                                  "Configuration API is on nodes with the admin role"));
         return;
     }
@@ -74,6 +74,10 @@ enum status admin_create(const struct admin_options *options, struct admin **ret
     admin->gauges = config_gauges_create(options->registry);
     *ret_admin = admin;
     return STATUS_OK;
+}
+
+void admin_close_door(struct admin *admin) {
+    admin->is_closed = true;
 }
 
 void admin_destroy(struct admin *admin) {

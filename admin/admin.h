@@ -20,6 +20,7 @@ struct admin_options {
     struct registry *registry;
     struct event_log *log;         // for health
     const struct secrets *secrets; // NULL: functions with secrets are refused with a clear error
+    const char *node_id;           // who answers GET /v1/cluster; stays the caller's
     const char *token;   // bearer token that every request but status and health needs; NULL = none
     bool is_status_only; // a node without the admin role: status, health and metrics, nothing else
 };
@@ -27,6 +28,8 @@ enum status must_check admin_create(const struct admin_options *options, struct 
                                     struct error *error);
 // The http_handler_fn of the config server; context is the struct admin.
 void admin_handle(void *context, struct http_request *request);
+// From now on it is not ready any more: a load balancer takes the node out.
+void admin_close_door(struct admin *admin);
 // Nothing inside any more.
 void admin_destroy(struct admin *admin);
 

@@ -21,6 +21,7 @@ struct admin {
     struct admin_options options;
     struct config_gauges *gauges;
     struct config_changes changes;
+    bool is_closed;
 };
 
 // The two generations of the Configuration API; they differ in statuses, shapes and errors.
@@ -47,6 +48,8 @@ bool classic_api_handle(struct admin *admin, struct http_request *request);
 // /v1/status and /v1/health/..., which need no token, and /v1/metrics, which does.
 bool status_api_handle_open(struct admin *admin, struct http_request *request);
 bool status_api_handle(struct admin *admin, struct http_request *request);
+// /v1/cluster.
+bool cluster_api_handle(struct admin *admin, struct http_request *request);
 
 bool admin_method_is(const struct http_request *request, const char *method);
 // GET and HEAD; the server leaves the body out for HEAD.

@@ -28,13 +28,15 @@ static void answer_ready(const struct admin *admin, struct http_request *request
     struct error registry_reason = {0};
     enum status log = event_log_health(admin->options.log, &log_reason);
     enum status registry = registry_health(admin->options.registry, &registry_reason);
-    const char *word = log != STATUS_OK        ? "unavailable"
+    const char *word = admin->is_closed        ? "draining"
+                       : log != STATUS_OK      ? "unavailable"
                        : registry != STATUS_OK ? "degraded"
                                                : "ready";
     json_t *answer = json_pack("{s:s}", "status", word);
     set_store(answer, "eventLog", log, &log_reason);
     set_store(answer, "registry", registry, &registry_reason);
-    admin_answer_json(request, log == STATUS_OK ? 200 : 503, answer);
+    bool is_ready = !admin->is_closed && log == STATUS_OK;
+    admin_answer_json(request, is_ready ? 200 : 503, answer);
     json_decref(answer);
 }
 

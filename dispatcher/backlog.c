@@ -69,11 +69,16 @@ static bool position_of(struct backlog *backlog, size_t partition, int64_t *ret_
     return is_ours;
 }
 
-int64_t backlog_count(struct backlog *backlog, struct event_log_reader *reader) {
-    int64_t sum = 0;
+static size_t place_count(struct backlog *backlog) {
     pthread_mutex_lock(&backlog->lock);
     size_t count = backlog->count;
     pthread_mutex_unlock(&backlog->lock);
+    return count;
+}
+
+int64_t backlog_count(struct backlog *backlog, struct event_log_reader *reader) {
+    int64_t sum = 0;
+    size_t count = place_count(backlog);
     for (size_t i = 0; i < count; i++) {
         // The reader has locks of its own, so it is asked without ours.
         int64_t position;
@@ -83,4 +88,15 @@ int64_t backlog_count(struct backlog *backlog, struct event_log_reader *reader) 
         }
     }
     return sum;
+}
+
+void backlog_each_partition(struct backlog *backlog,
+                            void (*visit)(void *context, int32_t partition), void *context) {
+    size_t count = place_count(backlog);
+    for (size_t i = 0; i < count; i++) {
+        int64_t position;
+        if (position_of(backlog, i, &position)) {
+            visit(context, (int32_t)i);
+        }
+    }
 }

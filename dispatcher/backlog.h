@@ -16,5 +16,8 @@ void backlog_set(struct backlog *backlog, int32_t partition, const void *owner, 
 void backlog_remove(struct backlog *backlog, int32_t partition, const void *owner);
 // The sum over the partitions whose end the reader knows.
 int64_t backlog_count(struct backlog *backlog, struct event_log_reader *reader);
+// Visits the numbers of the partitions that have an owner now, in order.
+void backlog_each_partition(struct backlog *backlog,
+                            void (*visit)(void *context, int32_t partition), void *context);
 
 #endif

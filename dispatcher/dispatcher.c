@@ -35,8 +35,16 @@ static void configuration_changed(struct registry_listener *listener,
     }
 }
 
+static void count_partition(void *context, int32_t partition) {
+    (void)partition;
+    ++*(int64_t *)context;
+}
+
 static void collect_backlog(void *context) {
     struct dispatcher *dispatcher = context;
+    int64_t partitions = 0;
+    backlog_each_partition(dispatcher->backlog, count_partition, &partitions);
+    metric_set(dispatcher_metrics()->partitions, partitions);
     metric_set(dispatcher_metrics()->backlog,
                backlog_count(dispatcher->backlog, dispatcher->feed.reader));
 }
@@ -145,4 +153,9 @@ void dispatcher_destroy(struct dispatcher *dispatcher) {
     }
     dispatcher_close(dispatcher, 0);
     free_dispatcher(dispatcher);
+}
+
+void dispatcher_each_partition(struct dispatcher *dispatcher,
+                               void (*visit)(void *context, int32_t partition), void *context) {
+    backlog_each_partition(dispatcher->backlog, visit, context);
 }

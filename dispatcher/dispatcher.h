@@ -40,5 +40,8 @@ void dispatcher_close(struct dispatcher *dispatcher, int64_t deadline_ms);
 // Without a close before it is one whose deadline has come: what is in flight is not waited for,
 // and is delivered again by the partition's next owner. The invokers are destroyed afterwards.
 void dispatcher_destroy(struct dispatcher *dispatcher);
+// Visits the partitions that are this node's now, in order. Any thread, also after the close.
+void dispatcher_each_partition(struct dispatcher *dispatcher,
+                               void (*visit)(void *context, int32_t partition), void *context);
 
 #endif

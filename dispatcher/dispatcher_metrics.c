@@ -65,6 +65,12 @@ static struct metric_family backlog = {
     .kind = METRIC_GAUGE,
 };
 
+static struct metric_family partitions = {
+    .name = "eventgateway_partitions_owned",
+    .help = "Partitions of the log of events that this node reads.",
+    .kind = METRIC_GAUGE,
+};
+
 static struct dispatcher_metrics metrics;
 static pthread_once_t metrics_once = PTHREAD_ONCE_INIT;
 
@@ -86,6 +92,7 @@ static void find_metrics(void) {
         .dead_letters = METRIC(&dead_letters, NULL),
         .dead_letter_failures = METRIC(&dead_letter_failures, NULL),
         .backlog = METRIC(&backlog, NULL),
+        .partitions = METRIC(&partitions, NULL),
     };
     for (int i = 0; i < DELIVERY_END_COUNT; i++) {
         metrics.deliveries[i] = METRIC(&deliveries, end_names[i]);

@@ -173,6 +173,13 @@ static const struct setting table[] = {
      .maximum = 65535,
      .commands = BOTH,
      .group = "Configuration API"},
+    {.name = "advertise-address",
+     .kind = SETTING_TEXT,
+     .value_name = "HOST",
+     .help = "Name or address that others reach this node at, for GET /v1/cluster; else the bound "
+             "address, or the host's name.",
+     .commands = BOTH,
+     .group = "Configuration API"},
     {.name = "admin-token-file",
      .kind = SETTING_TEXT,
      .value_name = "FILE",
@@ -291,12 +298,21 @@ static const struct setting table[] = {
      .group = "Stores"},
 };
 
+static const struct {
+    const char *name;
+    enum role role;
+} roles[] = {{"ingest", ROLE_INGEST}, {"dispatcher", ROLE_DISPATCHER}, {"admin", ROLE_ADMIN}};
+
+const char *role_name(enum role role) {
+    size_t known = 0;
+    while (roles[known].role != role) {
+        known++;
+    }
+    return roles[known].name;
+}
+
 static enum status read_roles(const struct settings *settings, unsigned *ret_roles,
                               struct error *error) {
-    static const struct {
-        const char *name;
-        enum role role;
-    } roles[] = {{"ingest", ROLE_INGEST}, {"dispatcher", ROLE_DISPATCHER}, {"admin", ROLE_ADMIN}};
     const char *const *names;
     size_t count = settings_list(settings, "role", &names);
     *ret_roles = 0;
@@ -347,6 +363,21 @@ static enum status check_addresses(const struct settings *settings, struct error
     return status;
 }
 
+// It becomes a part of URLs.
+static enum status check_advertised(const struct settings *settings, struct error *error) {
+    const char *host = settings_text(settings, "advertise-address");
+    size_t size = host ? strlen(host) : 1;
+    size_t good = host ? strspn(host, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789.-_:")
+                       : 1;
+    return size > 0 && size <= 255 && good == size
+               ? STATUS_OK
+               : error_set(error, STATUS_INVALID,
+                           "--advertise-address: \"%s\" is not a host name or an IP address (no "
+                           "port, no http://)",
+                           host);
+}
+
 static enum status check_stores(const struct settings *settings, struct error *error) {
     static const char *const needed[] = {"kafka", "zookeeper"};
     for (size_t i = 0; i < ARRAY_LENGTH(needed); i++) {
@@ -365,17 +396,20 @@ enum status node_settings_read(enum command command, int argument_count, char **
                                char **environment, struct node_settings *ret_settings,
                                struct error *error) {
     struct settings *settings = NULL;
-    unsigned roles = ROLE_INGEST | ROLE_DISPATCHER | ROLE_ADMIN;
+    unsigned wanted = ROLE_INGEST | ROLE_DISPATCHER | ROLE_ADMIN;
     enum status status = settings_read(table, ARRAY_LENGTH(table), command, argument_count,
                                        arguments, environment, &settings, error);
     if (status != STATUS_OK) {
         return status;
     }
     status = check_addresses(settings, error);
+    if (status == STATUS_OK) {
+        status = check_advertised(settings, error);
+    }
     if (status == STATUS_OK && command == COMMAND_RUN) {
         status = check_stores(settings, error);
         if (status == STATUS_OK) {
-            status = read_roles(settings, &roles, error);
+            status = read_roles(settings, &wanted, error);
         }
     }
     if (status != STATUS_OK) {
@@ -383,7 +417,7 @@ enum status node_settings_read(enum command command, int argument_count, char **
         return status;
     }
     *ret_settings =
-        (struct node_settings){.command = command, .roles = roles, .settings = settings};
+        (struct node_settings){.command = command, .roles = wanted, .settings = settings};
     return STATUS_OK;
 }
 

@@ -18,6 +18,8 @@ enum role {
     ROLE_ADMIN = 4
 };
 
+const char *role_name(enum role role); // "ingest"
+
 struct node_settings {
     enum command command;
     unsigned roles; // bit set of enum role

@@ -70,7 +70,7 @@ static void a_refused_token_comes_with_a_challenge(void **state) {
 }
 
 static void a_node_without_the_role_serves_status_and_metrics_alone(void **state) {
-    static const char message[] = "this node serves only status, health and metrics; the "
+    static const char message[] = "this node serves only status, health, metrics and cluster; the "
                                   "Configuration API is on nodes with the admin role";
     assert_int_equal(status_with(state, "/v1/status", ""), 200);
     assert_int_equal(status_with(state, "/v1/health/ready", ""), 200);
@@ -107,6 +107,7 @@ static void a_wrong_method_is_405_and_says_which_are_allowed(void **state) {
     check_allow(state, "PUT", "/v1/subscriptions/s", "GET, HEAD, DELETE");
     check_allow(state, "POST", "/v1/status", "GET, HEAD");
     check_allow(state, "DELETE", "/v1/metrics", "GET, HEAD");
+    check_allow(state, "POST", "/v1/cluster", "GET, HEAD");
 }
 
 static void head_is_answered_as_get_without_the_body(void **state) {
@@ -153,6 +154,43 @@ static void without_the_registry_it_serves_on_and_says_so(void **state) {
     assert_non_null(strstr(json_string_value(json_object_get(got, "registry")), "out to lunch"));
     json_decref(got);
     raw_answer_clear(&answer);
+}
+
+static void close_on_loop(void *context) {
+    admin_close_door(((struct admin_fixture *)context)->admin);
+}
+
+static void a_node_that_shuts_down_is_not_ready_any_more(void **state) {
+    struct admin_fixture *fixture = *state;
+    raw_on_loop(fixture->loop, close_on_loop, fixture);
+    expect(state, "GET", "/v1/health/ready", NULL, 503,
+           "{'status':'draining','eventLog':'ok','registry':'ok'}");
+    assert_int_equal(status_with(state, "/v1/health/live", ""), 200);
+}
+
+static void the_cluster_is_the_nodes_by_their_ids(void **state) {
+    struct admin_fixture *fixture = *state;
+    expect(state, "GET", "/v1/cluster", NULL, 200,
+           "{'answeredBy':'','complete':true,'partitions':4,'unownedPartitions':[0,1,2,3],"
+           "'nodes':[]}");
+    registry_announce(fixture->registry, BYTES("me"),
+                      BYTES("{\"nodeId\":\"you\",\"partitions\":[1,2,7,-1,\"x\"]}"));
+    expect(state, "GET", "/v1/cluster", NULL, 200,
+           "{'answeredBy':'','complete':true,'partitions':4,'unownedPartitions':[0,3],"
+           "'nodes':[{'nodeId':'me','partitions':[1,2,7,-1,'x']}]}");
+    registry_announce(fixture->registry, BYTES("me"), BYTES("no JSON"));
+    expect(state, "GET", "/v1/cluster", NULL, 200,
+           "{'answeredBy':'','complete':true,'partitions':4,'unownedPartitions':[0,1,2,3],"
+           "'nodes':[{'nodeId':'me'}]}");
+}
+
+static void without_the_registry_the_cluster_is_the_node_itself(void **state) {
+    struct admin_fixture *fixture = *state;
+    registry_announce(fixture->registry, BYTES("me"), BYTES("{}"));
+    atomic_store(&fixture->store->next_status, STATUS_UNAVAILABLE);
+    expect(state, "GET", "/v1/cluster", NULL, 200,
+           "{'answeredBy':'','complete':false,'partitions':4,"
+           "'reason':'the store is out to lunch','nodes':[{'nodeId':'me'}]}");
 }
 
 static bool metrics_have(void **state, const char *line) {
@@ -207,6 +245,9 @@ int main(void) {
         FIXTURE_TEST(ready_says_that_both_stores_are_there),
         FIXTURE_TEST(without_the_event_log_it_is_not_ready),
         FIXTURE_TEST(without_the_registry_it_serves_on_and_says_so),
+        FIXTURE_TEST(a_node_that_shuts_down_is_not_ready_any_more),
+        FIXTURE_TEST(the_cluster_is_the_nodes_by_their_ids),
+        FIXTURE_TEST(without_the_registry_the_cluster_is_the_node_itself),
         FIXTURE_TEST(metrics_count_what_is_configured_in_each_space),
         FIXTURE_TEST(metrics_count_requests_but_learn_no_names_from_outside),
     };

@@ -52,6 +52,18 @@ static void run_needs_kafka_and_zookeeper(void **state) {
     expect_refused(COMMAND_RUN, "--kafka a:1", "--zookeeper HOST:PORT is needed");
 }
 
+static void an_advertised_address_is_a_host_alone(void **state) {
+    (void)state;
+    expect_refused(COMMAND_DEV, "--advertise-address http://a", "--advertise-address");
+    expect_refused(COMMAND_DEV, "--advertise-address a/b", "no port");
+    struct node_settings settings;
+    struct error error;
+    assert_int_equal(
+        read_flags(COMMAND_DEV, "--advertise-address gw-1.example.com", &settings, &error),
+        STATUS_OK);
+    node_settings_clear(&settings);
+}
+
 static void roles_are_a_list_of_known_names(void **state) {
     (void)state;
     struct node_settings settings;
@@ -109,6 +121,7 @@ int main(void) {
         cmocka_unit_test(dev_needs_nothing_and_has_all_roles),
         cmocka_unit_test(run_needs_kafka_and_zookeeper),
         cmocka_unit_test(roles_are_a_list_of_known_names),
+        cmocka_unit_test(an_advertised_address_is_a_host_alone),
         cmocka_unit_test(a_config_address_that_others_reach_needs_a_token),
         cmocka_unit_test(addresses_are_numeric),
         cmocka_unit_test(a_flag_of_the_other_command_is_refused),
