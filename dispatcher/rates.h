@@ -1,0 +1,25 @@
+// The rate limits of this node's subscriptions (delivery.ratePerSecond), over all its partitions
+// and lanes. A rate is that of the whole cluster: a node takes the part of it that it has of the
+// partitions. Any thread.
+#ifndef EVENT_GATEWAY_DISPATCHER_RATES_H
+#define EVENT_GATEWAY_DISPATCHER_RATES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/base/bytes.h"
+
+struct rates;
+
+// partition_count: of the whole log.
+struct rates *rates_create(size_t partition_count);
+void rates_destroy(struct rates *rates);
+// A partition has become this node's, or is not any more.
+void rates_add_partitions(struct rates *rates, int count);
+// 0: so many events of that subscription may go now. Else how long to wait before asking again.
+int64_t rates_take(struct rates *rates, struct bytes space, struct bytes id, double per_second,
+                   uint32_t count, int64_t now_us);
+// Subscriptions that are remembered.
+size_t rates_count(struct rates *rates);
+
+#endif

@@ -1,0 +1,85 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+
+#include "dispatcher/rates.h"
+
+#define SECOND_US INT64_C(1000000)
+
+// Of that subscription from that time on, when it is asked for without a pause for 10 s.
+static unsigned passed_in_ten_seconds(struct rates *rates, const char *id, double per_second,
+                                      int64_t from_us) {
+    unsigned passed = 0;
+    for (int64_t now_us = from_us; now_us < from_us + 10 * SECOND_US;) {
+        int64_t wait_us =
+            rates_take(rates, BYTES("space"), bytes_of_text(id), per_second, 1, now_us);
+        passed += wait_us == 0;
+        now_us += wait_us;
+    }
+    return passed;
+}
+
+static void each_subscription_has_its_own_rate(void **state) {
+    (void)state;
+    struct rates *rates = rates_create(8);
+    rates_add_partitions(rates, 8);
+    assert_in_range(passed_in_ten_seconds(rates, "a", 100, 100 * SECOND_US), 1000, 1011);
+    assert_in_range(passed_in_ten_seconds(rates, "b", 10, 100 * SECOND_US), 100, 102);
+    rates_destroy(rates);
+}
+
+static void a_node_takes_the_part_that_it_has_of_the_partitions(void **state) {
+    (void)state;
+    struct rates *rates = rates_create(8);
+    rates_add_partitions(rates, 2);
+    assert_in_range(passed_in_ten_seconds(rates, "a", 100, 100 * SECOND_US), 250, 254);
+    rates_add_partitions(rates, -1);
+    assert_in_range(passed_in_ten_seconds(rates, "a", 100, 200 * SECOND_US), 125, 127);
+    rates_add_partitions(rates, 20); // More than there were when it started.
+    assert_in_range(passed_in_ten_seconds(rates, "a", 100, 300 * SECOND_US), 1000, 1011);
+    rates_destroy(rates);
+}
+
+static void what_limits_nobody_any_more_is_forgotten(void **state) {
+    (void)state;
+    struct rates *rates = rates_create(1);
+    rates_add_partitions(rates, 1);
+    for (int64_t i = 0; i < 100000; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%lld", (long long)i);
+        assert_int_equal(
+            rates_take(rates, BYTES("space"), bytes_of_text(id), 1, 1, (1000 + i) * SECOND_US), 0);
+    }
+    assert_in_range(rates_count(rates), 1, 32);
+    rates_destroy(rates);
+}
+
+static void what_still_limits_is_remembered(void **state) {
+    (void)state;
+    struct rates *rates = rates_create(1);
+    rates_add_partitions(rates, 1);
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < 3000; i++) {
+            char id[24];
+            snprintf(id, sizeof id, "%d", i);
+            int64_t wait_us = rates_take(rates, BYTES("space"), bytes_of_text(id), 0.001, 1, 1000);
+            assert_int_equal(wait_us > 0, round > 0);
+        }
+    }
+    assert_int_equal(rates_count(rates), 3000);
+    rates_destroy(rates);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_subscription_has_its_own_rate),
+        cmocka_unit_test(a_node_takes_the_part_that_it_has_of_the_partitions),
+        cmocka_unit_test(what_limits_nobody_any_more_is_forgotten),
+        cmocka_unit_test(what_still_limits_is_remembered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
