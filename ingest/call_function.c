@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
 #include "ingest/function_answer.h"
@@ -29,6 +30,7 @@ struct sync_call {
     void (*read_answer)(const struct invocation_result *result, struct function_answer *ret_answer);
     struct function_answer answer;
     struct buffer answer_body; // a copy: the function's bytes are gone when the log is waited for
+    struct bytes space, function_id; // in the intake's snapshot or request
     bool waits_for_function;
     bool waits_for_log;
 };
@@ -49,8 +51,22 @@ static void call_recorded(void *context) {
     sync_call_answer_when_done(call);
 }
 
+// What callers are only told to look up here. Whoever calls decides how often this comes.
+static void log_failure(const struct sync_call *call, const struct invocation_result *result) {
+    static struct log_limit limit;
+    uint64_t suppressed = 0;
+    if (result->outcome != INVOCATION_SUCCEEDED && log_limit_allows(&limit, 5, &suppressed)) {
+        log_line(LOG_WARNING, "synchronous call failed", LOG_BYTES("space", call->space),
+                 LOG_BYTES("function", call->function_id),
+                 LOG_TEXT("outcome", invocation_outcome_name(result->outcome)),
+                 LOG_NUMBER("status", result->status), LOG_TEXT("error", result->error_text),
+                 LOG_NUMBER("more", (int64_t)suppressed));
+    }
+}
+
 static void function_answered(void *context, const struct invocation_result *result) {
     struct sync_call *call = context;
+    log_failure(call, result);
     metric_add(METRIC(&calls_family, invocation_outcome_name(result->outcome)), 1);
     metric_observe_us(METRIC(&duration_family, NULL), result->duration_us);
     call->read_answer(result, &call->answer);
@@ -89,6 +105,8 @@ static void sync_call_start(struct sync_call *call, struct bytes space, struct b
         .timeout_ms = intake->ingest->options.sync_timeout_ms,
     };
     call->waits_for_function = true;
+    call->space = space;
+    call->function_id = function_id;
     record_call(call, sync);
     (void)invoker_invoke(intake->ingest->options.invoker, &options, function_answered, call);
 }

@@ -111,6 +111,29 @@ static int compare_names(const void *a, const void *b) {
     return (left.size > right.size) - (left.size < right.size);
 }
 
+// AWS signs a path without "//", "." and "..", as its servers see it, and encodes it once more than
+// it is sent.
+static void append_path(struct buffer *buffer, struct bytes path) {
+    struct buffer plain = {0};
+    for (size_t start = 0; start < path.size;) {
+        struct bytes rest = bytes_slice(path, start, path.size);
+        struct bytes segment = bytes_slice(rest, 0, bytes_find(rest, '/'));
+        start += segment.size + 1;
+        if (bytes_equal_text(segment, "..")) {
+            while (plain.size > 0 && plain.data[--plain.size] != '/') {
+            }
+        } else if (segment.size > 0 && !bytes_equal_text(segment, ".")) {
+            buffer_append_byte(&plain, '/');
+            buffer_append(&plain, segment);
+        }
+    }
+    if (plain.size == 0 || bytes_end_with(path, BYTES("/"))) {
+        buffer_append_byte(&plain, '/');
+    }
+    aws_encode(buffer_bytes(&plain), true, buffer);
+    buffer_clear(&plain);
+}
+
 // By name, then by value: "A=1" comes before "A-b=1", although '-' is less than '='.
 static int compare_parameters(const void *a, const void *b) {
     struct bytes left = *(const struct bytes *)a;
@@ -123,11 +146,12 @@ static int compare_parameters(const void *a, const void *b) {
 // Parameters as they are sent, sorted. A name without '=' has an empty value.
 static void append_query(struct buffer *buffer, struct bytes query) {
     size_t count = 0;
+    size_t start = 0;
     struct bytes *parts = memory_allocate((query.size + 1) * sizeof *parts);
-    while (query.size > 0) {
-        struct bytes part = bytes_slice(query, 0, bytes_find(query, '&'));
-        parts[count++] = part;
-        query = bytes_slice(query, part.size + 1, query.size);
+    while (query.size > 0 && start <= query.size) { // "a&" has two
+        struct bytes rest = bytes_slice(query, start, query.size);
+        parts[count] = bytes_slice(rest, 0, bytes_find(rest, '&'));
+        start += parts[count++].size + 1;
     }
     qsort(parts, count, sizeof *parts, compare_parameters);
     for (size_t i = 0; i < count; i++) {
@@ -186,8 +210,7 @@ static void append_names(struct buffer *buffer, const struct http_header *header
 static void write_canonical(const struct aws_request *request, const struct http_header *headers,
                             size_t count, struct buffer *ret_text) {
     buffer_append_format(ret_text, "%s\n", request->method);
-    // The path is encoded once more than it is sent.
-    aws_encode(request->path, true, ret_text);
+    append_path(ret_text, request->path);
     buffer_append_byte(ret_text, '\n');
     append_query(ret_text, request->query);
     buffer_append_byte(ret_text, '\n');

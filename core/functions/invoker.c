@@ -231,9 +231,11 @@ static struct invocation *invocation_create(struct invoker *invoker,
 struct invocation *invoker_invoke(struct invoker *invoker, const struct invocation_options *options,
                                   invocation_done_fn done, void *context) {
     struct invocation *invocation = invocation_create(invoker, options, done, context);
-    if (find_function(invocation, options->space, options->function_id, &invocation->function,
-                      &invocation->early_error) != STATUS_OK) {
-        finish_later(invocation, INVOCATION_NO_FUNCTION);
+    enum status status = find_function(invocation, options->space, options->function_id,
+                                       &invocation->function, &invocation->early_error);
+    if (status != STATUS_OK) {
+        finish_later(invocation,
+                     status == STATUS_NOT_FOUND ? INVOCATION_NO_FUNCTION : INVOCATION_FAILED);
         return invocation;
     }
     write_message(invocation, options);

@@ -40,11 +40,12 @@ size_t invoker_calls_inside(const struct invoker *invoker);
 
 enum invocation_outcome {
     INVOCATION_SUCCEEDED, // 2xx, or what the provider calls success
-    INVOCATION_FAILED,    // an answer that is a failure; status says which
+    INVOCATION_FAILED,    // an answer that is a failure, status says which; or, without a status,
+                          // a function that cannot be called as it is registered
     INVOCATION_TIMED_OUT,
     INVOCATION_UNREACHABLE,
     INVOCATION_FORBIDDEN,   // target not allowed, or access denied by the provider
-    INVOCATION_NO_FUNCTION, // not registered (any more), or it cannot be prepared
+    INVOCATION_NO_FUNCTION, // not registered (any more), or a member of it is not
     INVOCATION_CANCELLED,
 };
 const char *invocation_outcome_name(enum invocation_outcome outcome);

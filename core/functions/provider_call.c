@@ -95,6 +95,6 @@ void provider_call_send(struct provider_call *call, const struct http_call_optio
 
 void provider_call_refuse(struct provider_call *call, const struct error *error) {
     struct invocation_result result = {
-        .outcome = INVOCATION_NO_FUNCTION, .retry_after_ms = -1, .error_text = error->text};
+        .outcome = INVOCATION_FAILED, .retry_after_ms = -1, .error_text = error->text};
     provider_call_finish(call, &result);
 }

@@ -38,7 +38,7 @@ static enum status open_sealed(struct invoker *invoker, const struct function *f
     if (status != STATUS_OK) {
         error_prefix(error, "provider.%s", name);
         provider_text_forget(buffer_take(&plain));
-        return status;
+        return STATUS_INVALID; // also for a key that is not there: the function itself is
     }
     *ret_text = buffer_take(&plain);
     return STATUS_OK;

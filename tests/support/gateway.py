@@ -15,8 +15,8 @@ EGCTL = BINARY.with_name("egctl")
 
 
 def clean_environment():
-    """The caller's own EVENT_GATEWAY_ settings must not reach a tested process."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("EVENT_GATEWAY_")}
+    """The caller's own settings must not reach a tested process."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("EVENT_GATEWAY_", "AWS_"))}
 
 
 def wait_until(condition, timeout_s=30.0, what="condition"):
@@ -32,13 +32,14 @@ def wait_until(condition, timeout_s=30.0, what="condition"):
 
 
 class Gateway:
-    """One process. arguments: what follows the binary's name, without ports."""
+    """One process. arguments: what follows the binary's name, without ports. environment: further variables."""
 
-    def __init__(self, arguments, log_path, events_port=0, config_port=0):
+    def __init__(self, arguments, log_path, events_port=0, config_port=0, environment=None):
         self.arguments = [str(argument) for argument in arguments]
         self.log_path = pathlib.Path(log_path)
         self.events_port = events_port
         self.config_port = config_port
+        self.environment = environment or {}
         self.process = None
         self.events_url = None
         self.config_url = None
@@ -51,7 +52,7 @@ class Gateway:
         self.output_path = self.log_path.with_suffix(".out")
         with open(self.log_path, "ab") as log, open(self.output_path, "wb") as output:
             self.process = subprocess.Popen(command, stdout=output, stderr=log,
-                                            env=clean_environment())
+                                            env={**clean_environment(), **self.environment})
         wait_until(lambda: self._read_ports() or self.process.poll() is not None, timeout_s,
                    f"{command} to be ready; log: {self.log_path.read_text()[-2000:]}")
         if self.process.poll() is not None:
@@ -97,9 +98,12 @@ class Gateway:
         return self.session.request(method, self.config_url + path, json=json, timeout=30, **options)
 
     def register_function(self, function_id, url, space="default", **fields):
-        provider = {"url": url, **fields.pop("provider", {})}
+        return self.register(function_id, "http", {"url": url, **fields.pop("provider", {})}, space, **fields)
+
+    def register(self, function_id, kind, provider, space="default", **fields):
+        """A function of any provider."""
         answer = self.config("POST", f"/v1/spaces/{space}/functions",
-                             {"functionId": function_id, "type": "http", "provider": provider, **fields})
+                             {"functionId": function_id, "type": kind, "provider": provider, **fields})
         assert answer.status_code == 201, answer.text
         return answer.json()
 
@@ -129,6 +133,11 @@ class Gateway:
     def send(self, method="POST", path="/", data=None, headers=None, **options):
         return self.session.request(method, self.events_url + path, data=data, headers=headers,
                                     timeout=30, **options)
+
+    def invoke(self, function_id, data=b"{}", content_type="application/json", **headers):
+        """The classic synchronous call."""
+        return self.send("POST", "/", data, {"Event": "invoke", "Function-ID": function_id,
+                                             "Content-Type": content_type, **headers})
 
     def emit(self, event_type, data=b"{}", content_type="application/json", path="/", **headers):
         """The classic Event: header."""

@@ -137,6 +137,40 @@ static void parameters_are_sorted_by_name_and_then_by_value(void **state) {
     aws_signer_destroy(signer);
 }
 
+static void assert_same_signature(const struct aws_request *one, const struct aws_request *other) {
+    struct aws_signer *signer = make_signer(NULL, "us-east-1", "lambda");
+    struct aws_signature signatures[2];
+    aws_sign(signer, one, NOW_US, &signatures[0]);
+    aws_sign(signer, other, NOW_US, &signatures[1]);
+    assert_string_equal(signatures[0].authorization.data, signatures[1].authorization.data);
+    aws_signature_clear(&signatures[0]);
+    aws_signature_clear(&signatures[1]);
+    aws_signer_destroy(signer);
+}
+
+static void a_path_is_signed_as_servers_see_it(void **state) {
+    (void)state;
+    static const char *const paths[][2] = {
+        {"/a//b/./c/../d", "/a/b/d"}, {"/..", "/"}, {"/a/..", "/"}, {"/a/.", "/a"}, {"//a/", "/a/"},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+        struct aws_request odd = plain_request();
+        struct aws_request plain = plain_request();
+        odd.path = bytes_of_text(paths[i][0]);
+        plain.path = bytes_of_text(paths[i][1]);
+        assert_same_signature(&odd, &plain);
+    }
+}
+
+static void a_parameter_without_a_name_counts(void **state) {
+    (void)state;
+    struct aws_request end = plain_request();
+    struct aws_request begin = plain_request();
+    end.query = BYTES("A=1&");
+    begin.query = BYTES("=&A=1");
+    assert_same_signature(&end, &begin);
+}
+
 static void a_new_day_derives_a_new_key(void **state) {
     (void)state;
     struct aws_signer *signer = make_signer(NULL, "us-east-1", "lambda");
@@ -173,6 +207,8 @@ int main(void) {
         cmocka_unit_test(an_arn_in_the_path_a_query_and_a_session_token_are_signed),
         cmocka_unit_test(blanks_in_a_value_count_once_and_an_empty_body_is_signed),
         cmocka_unit_test(parameters_are_sorted_by_name_and_then_by_value),
+        cmocka_unit_test(a_path_is_signed_as_servers_see_it),
+        cmocka_unit_test(a_parameter_without_a_name_counts),
         cmocka_unit_test(a_new_day_derives_a_new_key),
         cmocka_unit_test(encoding_leaves_only_what_aws_calls_unreserved),
     };

@@ -139,7 +139,7 @@ static void a_provider_that_is_not_there_is_reported(void **state) {
     fixture_open(&fixture);
     fixture_put(&fixture, "f", "abacus", "{}", NULL);
     fixture_call(&fixture, "f");
-    assert_int_equal(fixture.result.outcome, INVOCATION_NO_FUNCTION);
+    assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_string_equal(fixture.error_text, "provider abacus not supported");
     fixture_close(&fixture);
 }

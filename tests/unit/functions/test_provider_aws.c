@@ -291,7 +291,7 @@ static void without_credentials_nothing_is_sent_and_the_text_names_both_ways(voi
                 "{\"arn\":\"f\",\"region\":\"eu-west-1\",\"endpoint\":\"http://127.0.0.1:PORT\"}",
                 NULL);
     fixture_call(&fixture, "f");
-    assert_int_equal(fixture.result.outcome, INVOCATION_NO_FUNCTION);
+    assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_non_null(strstr(fixture.error_text, "awsSecretAccessKey"));
     assert_non_null(strstr(fixture.error_text, "AWS_SECRET_ACCESS_KEY"));
     assert_int_equal(fixture.stub.requests, 0);

@@ -138,7 +138,7 @@ static void a_secret_that_cannot_be_opened_is_never_sent_sealed(void **state) {
         fixture_open_with(&fixture, "any", has_key ? secrets : NULL);
         put_sealed(&fixture, secrets, "default/other/auth.bearer");
         fixture_call(&fixture, "f");
-        assert_int_equal(fixture.result.outcome, INVOCATION_NO_FUNCTION);
+        assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
         assert_non_null(strstr(fixture.error_text, "provider.auth.bearer"));
         assert_int_equal(fixture.stub.requests, 0);
         fixture_close(&fixture);
@@ -153,7 +153,7 @@ static void a_url_that_is_not_one_after_all_is_not_told(void **state) {
     fixture_put(&fixture, "f", "http", "{\"url\":\"http://127.0.0.1:99999999/?token=geheim\"}",
                 NULL);
     fixture_call(&fixture, "f");
-    assert_int_equal(fixture.result.outcome, INVOCATION_NO_FUNCTION);
+    assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_string_equal(fixture.error_text, "the function's URL is not well-formed");
     fixture_close(&fixture);
 }
