@@ -9,7 +9,9 @@
 #include "core/functions/provider.h"
 #include "core/functions/provider_call.h"
 
-#define CHOICES_MAX 8 // weighted functions within weighted functions
+// Weighted functions within weighted functions: more than weighted_check takes, since a member may
+// become one later.
+#define CHOICES_MAX 64
 
 struct invocation {
     struct invoker *invoker;
@@ -133,7 +135,7 @@ void provider_call_finish(struct provider_call *call, const struct invocation_re
 // Follows weighted functions to the one that is called.
 static enum status find_function(struct invocation *invocation, struct bytes space, struct bytes id,
                                  struct prepared_function **ret_function, struct error *error) {
-    for (int choices = 0; choices < CHOICES_MAX; choices++) {
+    for (int choices = 0; choices <= CHOICES_MAX; choices++) {
         struct prepared_function *found = NULL;
         const struct function *function = snapshot_function(invocation->snapshot, space, id);
         if (!function) {
