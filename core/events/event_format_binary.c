@@ -67,7 +67,7 @@ void event_write_binary(const struct event_writing *writing, struct event_header
                                                           : BYTES("application/octet-stream"));
     add_attributes(writing, ret_headers);
     if (event->data_kind == EVENT_DATA_JSON) {
-        event_writer_json_data(ret_body, writing, false);
+        event_writer_json_data(ret_body, writing, EVENT_FORMAT_CLOUDEVENTS_BINARY_1_0);
     } else {
         buffer_append(ret_body, event->data);
     }

@@ -9,7 +9,7 @@ static void write_data(const struct event_writing *writing, struct buffer *buffe
         buffer_append(buffer, BYTES("\"\""));
         return;
     case EVENT_DATA_JSON:
-        event_writer_json_data(buffer, writing, true);
+        event_writer_json_data(buffer, writing, EVENT_FORMAT_CLASSIC);
         return;
     case EVENT_DATA_TEXT:
         json_append_string(event->data, buffer);

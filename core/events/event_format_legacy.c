@@ -163,7 +163,7 @@ static void write_data(const struct event_writing *writing, const struct event_l
     }
     event_writer_name(buffer, start, "data");
     if (event->data_kind == EVENT_DATA_JSON) {
-        event_writer_json_data(buffer, writing, false);
+        event_writer_json_data(buffer, writing, EVENT_FORMAT_CLOUDEVENTS_0_1);
     } else if (notes->data_is_json && json_is_valid(event->data)) {
         buffer_append(buffer, event->data);
     } else if (event->data_kind == EVENT_DATA_TEXT || notes->data_is_string) {

@@ -60,4 +60,8 @@ enum status must_check event_http_decode(const struct event_http_request *reques
                                          struct event_list *ret_list, unsigned *ret_http_status,
                                          struct error *error);
 
+// {"Content-Type":"text/plain",...}: names and values as in the data of an http.request. What
+// authenticates the sender (Authorization, Cookie) is "*****", since others read this.
+void event_http_append_headers(const struct event_http_request *request, struct buffer *ret_buffer);
+
 #endif

@@ -141,6 +141,40 @@ static void append_headers(const struct event_http_request *request, struct even
     free(pairs);
 }
 
+static bool authenticates(struct bytes name) {
+    static const char *const names[] = {"Authorization", "Cookie", "Proxy-Authorization",
+                                        "X-Api-Key"};
+    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
+        if (bytes_equal_text(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void event_http_append_headers(const struct event_http_request *request,
+                               struct buffer *ret_buffer) {
+    struct event_builder names;
+    event_builder_init(&names);
+    size_t count;
+    struct pair *pairs = collect_headers(request, &names, &count);
+    size_t end;
+    for (size_t i = 0; i < count; i = end) {
+        end = end_of_run(pairs, count, i);
+        buffer_append_byte(ret_buffer, i == 0 ? '{' : ',');
+        json_append_string(pairs[i].name, ret_buffer);
+        buffer_append_byte(ret_buffer, ':');
+        if (authenticates(pairs[i].name)) {
+            json_append_string(BYTES("*****"), ret_buffer);
+        } else {
+            append_joined(pairs, i, end, &names.scratch, ret_buffer);
+        }
+    }
+    buffer_append_text(ret_buffer, count == 0 ? "{}" : "}");
+    free(pairs);
+    event_builder_clear(&names);
+}
+
 static struct bytes decode_query_text(struct event_builder *builder, struct bytes text) {
     buffer_reset(&builder->scratch);
     percent_decode(text, true, &builder->scratch);

@@ -21,6 +21,9 @@ void event_record_clear(struct encoded_record *encoded);
 // record's timestamp.
 enum status must_check event_record_decode(const struct stored_record *stored,
                                            const struct event **ret_event, struct error *error);
+// The event that a system event tells of, in the JSON that lies in the log: structured mode.
+enum status must_check event_record_decode_json(struct bytes json, const struct event **ret_event,
+                                                struct error *error);
 
 // What a delivery that was given up says of itself, in headers beside the event's own
 // (schemas/log-record.md): egdlreason, egdlattempts, egdlfirsttime, egdllasttime, egdlstatus,

@@ -157,3 +157,12 @@ enum status event_record_decode(const struct stored_record *stored, const struct
     event_builder_clear(&builder);
     return status;
 }
+
+enum status event_record_decode_json(struct bytes json, const struct event **ret_event,
+                                     struct error *error) {
+    const struct http_header structured = {BYTES("content-type"),
+                                           BYTES("application/cloudevents+json")};
+    struct stored_record stored = {
+        .record = {.headers = &structured, .header_count = 1, .value = json, .has_value = true}};
+    return event_record_decode(&stored, ret_event, error);
+}

@@ -6,6 +6,7 @@
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/events/event_attribute.h"
+#include "core/events/event_record.h"
 
 void event_writer_name(struct buffer *buffer, size_t start, const char *name) {
     buffer_append_byte(buffer, buffer->size == start ? '{' : ',');
@@ -128,8 +129,8 @@ static bool append_data_member(void *context, const struct json_member *member) 
     return true;
 }
 
-void event_writer_json_data(struct buffer *buffer, const struct event_writing *writing,
-                            bool separate_headers) {
+static void append_request_data(struct buffer *buffer, const struct event_writing *writing,
+                                bool separate_headers) {
     const struct event *event = writing->event;
     struct data_walk walk = {
         .event = event,
@@ -138,8 +139,7 @@ void event_writer_json_data(struct buffer *buffer, const struct event_writing *w
         .params = writing->params && writing->params->count > 0 ? writing->params : NULL,
         .separate_headers = separate_headers,
     };
-    bool is_request = bytes_equal(event->type, BYTES(EVENT_TYPE_HTTP_REQUEST));
-    if (!is_request || !(walk.params || separate_headers) ||
+    if (!(walk.params || separate_headers) ||
         json_each_member(event->data, append_data_member, &walk, NULL) != STATUS_OK) {
         // Not an object, which anybody may send under this type: nothing to put in.
         buffer->size = walk.start;
@@ -151,4 +151,72 @@ void event_writer_json_data(struct buffer *buffer, const struct event_writing *w
         append_params(buffer, walk.params);
     }
     buffer_append_text(buffer, buffer->size == walk.start ? "{}" : "}");
+}
+
+struct system_walk {
+    struct buffer *buffer;
+    size_t start;
+    enum event_format format;
+};
+
+// A system event within a system event is no gateway's work: it stays as it is, so that nothing can
+// nest without end.
+static void append_told_event(const struct system_walk *walk, struct bytes value) {
+    const struct event *event = NULL;
+    if (event_record_decode_json(value, &event, NULL) != STATUS_OK ||
+        event_type_is_system(event->type)) {
+        buffer_append(walk->buffer, value);
+        event_unref(event);
+        return;
+    }
+    struct event_writing writing = {.event = event, .type = event->type};
+    switch (walk->format) {
+    case EVENT_FORMAT_CLOUDEVENTS_0_1:
+        event_write_legacy(&writing, walk->buffer);
+        break;
+    case EVENT_FORMAT_CLASSIC:
+        event_write_classic(&writing, walk->buffer);
+        break;
+    case EVENT_FORMAT_CLOUDEVENTS_1_0:
+    case EVENT_FORMAT_CLOUDEVENTS_BINARY_1_0:
+        event_write_json(&writing, walk->buffer);
+        break;
+    }
+    event_unref(event);
+}
+
+static bool append_system_member(void *context, const struct json_member *member) {
+    struct system_walk *walk = context;
+    buffer_append_byte(walk->buffer, walk->buffer->size == walk->start ? '{' : ',');
+    buffer_append(walk->buffer, member->name_json);
+    buffer_append_byte(walk->buffer, ':');
+    if (bytes_equal(member->name_json, BYTES("\"event\""))) {
+        append_told_event(walk, member->value);
+    } else {
+        buffer_append(walk->buffer, member->value);
+    }
+    return true;
+}
+
+static void append_system_data(struct buffer *buffer, const struct event *event,
+                               enum event_format format) {
+    struct system_walk walk = {.buffer = buffer, .start = buffer->size, .format = format};
+    if (json_each_member(event->data, append_system_member, &walk, NULL) != STATUS_OK) {
+        buffer->size = walk.start;
+        buffer_append(buffer, event->data);
+    } else {
+        buffer_append_text(buffer, buffer->size == walk.start ? "{}" : "}");
+    }
+}
+
+void event_writer_json_data(struct buffer *buffer, const struct event_writing *writing,
+                            enum event_format format) {
+    const struct event *event = writing->event;
+    if (bytes_equal(event->type, BYTES(EVENT_TYPE_HTTP_REQUEST))) {
+        append_request_data(buffer, writing, format == EVENT_FORMAT_CLASSIC);
+    } else if (event_type_is_system(event->type)) {
+        append_system_data(buffer, event, format);
+    } else {
+        buffer_append(buffer, event->data);
+    }
 }

@@ -24,12 +24,16 @@ void event_writer_extension(struct buffer *buffer, size_t start,
                             const struct event_extension *extension);
 // A JSON string of the data in base64.
 void event_writer_base64(struct buffer *buffer, struct bytes data);
-// The data of a JSON event, params put in where it is an http.request; separate_headers: each
-// header's values in an array, as the classic format has them.
+// The data of a JSON event as that format has it: an http.request gets its params, and in the
+// classic format each header's values in an array; the event that a system event tells of is in the
+// same format.
 void event_writer_json_data(struct buffer *buffer, const struct event_writing *writing,
-                            bool separate_headers);
+                            enum event_format format);
 
 void event_write_json(const struct event_writing *writing, struct buffer *ret_buffer);
+// The same with the gateway's own attributes that belong to the event: what
+// event_record_decode_json reads.
+void event_write_stored_json(const struct event_writing *writing, struct buffer *ret_buffer);
 void event_write_legacy(const struct event_writing *writing, struct buffer *ret_buffer);
 void event_write_classic(const struct event_writing *writing, struct buffer *ret_buffer);
 

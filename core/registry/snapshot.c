@@ -126,3 +126,24 @@ const struct subscription *const *snapshot_subscriptions(const struct snapshot *
 const struct routes *snapshot_routes(const struct snapshot *snapshot) {
     return snapshot->view->routes;
 }
+
+bool snapshot_wants_system_event(const struct snapshot *snapshot, struct bytes space,
+                                 enum system_event kind) {
+    const struct subscription_view *view = snapshot->view;
+    uint32_t bit = UINT32_C(1) << kind;
+    if ((view->system_types & bit) == 0 || space.size == 0) {
+        return (view->system_types & bit) != 0;
+    }
+    size_t low = 0;
+    size_t high = view->space_type_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = bytes_compare(view->space_types[middle].space, space);
+        if (order == 0) {
+            return (view->space_types[middle].types & bit) != 0;
+        }
+        low = order < 0 ? middle + 1 : low;
+        high = order < 0 ? high : middle;
+    }
+    return false;
+}

@@ -3,9 +3,11 @@
 #ifndef EVENT_GATEWAY_REGISTRY_SNAPSHOT_H
 #define EVENT_GATEWAY_REGISTRY_SNAPSHOT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/events/system_events.h"
 #include "core/registry/resources.h"
 #include "core/subscriptions/routes.h"
 #include "core/subscriptions/subscription.h"
@@ -44,5 +46,9 @@ const struct subscription *const *snapshot_subscriptions(const struct snapshot *
                                                          size_t *ret_count);
 
 const struct routes *snapshot_routes(const struct snapshot *snapshot);
+// Whether an asynchronous subscription of the space (empty = of any space) asks for that type. One
+// comparison while there is none in any space.
+bool snapshot_wants_system_event(const struct snapshot *snapshot, struct bytes space,
+                                 enum system_event kind);
 
 #endif

@@ -168,6 +168,23 @@ static struct resource_table *table_merge(struct resource_table *base, enum reso
     return table;
 }
 
+// Subscriptions come sorted by space.
+static void view_note_system_type(struct subscription_view *view,
+                                  const struct subscription *subscription) {
+    enum system_event kind;
+    if (subscription->is_sync || !system_event_parse(subscription->event_type, &kind)) {
+        return;
+    }
+    size_t count = view->space_type_count;
+    if (count == 0 || !bytes_equal(view->space_types[count - 1].space, subscription->space)) {
+        view->space_types = memory_resize(view->space_types, count + 1, sizeof *view->space_types);
+        view->space_types[count] = (struct space_system_types){.space = subscription->space};
+        view->space_type_count++;
+    }
+    view->space_types[view->space_type_count - 1].types |= UINT32_C(1) << kind;
+    view->system_types |= UINT32_C(1) << kind;
+}
+
 static struct subscription_view *view_create(struct resource_table *table) {
     struct subscription_view *view = memory_allocate(sizeof *view);
     view->references = 1;
@@ -177,6 +194,7 @@ static struct subscription_view *view_create(struct resource_table *table) {
     for (size_t i = 0; i < table->count; i++) {
         view->subscriptions[i] = table->entries[i].resource.subscription;
         routes_add(view->routes, view->subscriptions[i]);
+        view_note_system_type(view, view->subscriptions[i]);
     }
     return view;
 }
@@ -187,6 +205,7 @@ void subscription_view_unref(struct subscription_view *view) {
     }
     routes_destroy(view->routes);
     free(view->subscriptions);
+    free(view->space_types);
     resource_table_unref(view->table);
     free(view);
 }

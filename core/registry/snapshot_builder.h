@@ -8,12 +8,21 @@
 #include "core/registry/resource_table.h"
 #include "core/registry/snapshot.h"
 
+// The system event types that a space's subscriptions ask for: a bit for each.
+struct space_system_types {
+    struct bytes space;
+    uint32_t types;
+};
+
 // What is derived from the subscriptions' table; shared like it, and as long as it.
 struct subscription_view {
     atomic_uint references;
     struct resource_table *table; // holds what the others borrow
     struct routes *routes;
     const struct subscription **subscriptions; // in the table's order
+    uint32_t system_types;                     // of all spaces
+    struct space_system_types *space_types;    // of the spaces that have any, sorted
+    size_t space_type_count;
 };
 void subscription_view_unref(struct subscription_view *view); // NULL is fine
 

@@ -16,13 +16,15 @@ BELOW = {
     "core/subscriptions": ["core/base", "core/events"],
     "core/registry": ["core/base", "core/events", "core/subscriptions"],
     "core/functions": ["core/base", "core/events", "core/subscriptions", "core/registry"],
+    "core/system": ["core/base", "core/events", "core/subscriptions", "core/registry", "core/functions",
+                    "core/event_log"],
     "core/node": ["core/base", "core/events", "core/subscriptions", "core/registry", "core/functions",
                   "core/event_log"],
 }
 ROLES = ["ingest", "dispatcher", "admin"]
 for role in ROLES:
     BELOW[role] = ["core/base", "core/events", "core/subscriptions", "core/registry", "core/functions",
-                   "core/event_log", "schemas"]
+                   "core/event_log", "core/system", "schemas"]
 
 # Third-party headers: which files may include them. None of ours includes them in a header.
 THIRD_PARTY = {

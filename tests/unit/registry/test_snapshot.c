@@ -228,6 +228,52 @@ static void an_unfinished_builder_changes_nothing(void **state) {
     snapshot_unref(before);
 }
 
+static void put_listener(struct snapshot_builder *builder, const char *space, const char *id,
+                         const char *kind, const char *event_type) {
+    char document[256];
+    snprintf(document, sizeof document,
+             "{\"space\":\"%s\",\"subscriptionId\":\"%s\",\"type\":\"%s\",\"eventType\":\"%s\","
+             "\"functionId\":\"f\"}",
+             space, id, kind, event_type);
+    put_document(builder, RESOURCE_SUBSCRIPTION, space, id, document);
+}
+
+static bool wants(const struct snapshot *snapshot, const char *space, enum system_event kind) {
+    return snapshot_wants_system_event(snapshot, text(space), kind);
+}
+
+static void system_events_are_wanted_where_somebody_subscribes_to_them(void **state) {
+    (void)state;
+    const struct snapshot *before = make_some();
+    assert_false(wants(before, "default", SYSTEM_EVENT_RECEIVED));
+    assert_false(wants(before, "", SYSTEM_EVENT_RECEIVED));
+    struct snapshot_builder *builder = snapshot_builder_create(before);
+    put_listener(builder, "zeta", "l1", "async", "gateway.event.received");
+    put_listener(builder, "zeta", "l2", "async", "eventgateway.function.invoked");
+    put_listener(builder, "alpha", "l3", "async", "eventgateway.event.received");
+    put_listener(builder, "default", "l4", "sync", "gateway.event.received");
+    put_listener(builder, "default", "l5", "async", "gateway.event.unknown");
+    const struct snapshot *after = snapshot_builder_finish_take(builder, 8);
+    assert_true(wants(after, "zeta", SYSTEM_EVENT_RECEIVED));
+    assert_true(wants(after, "zeta", SYSTEM_FUNCTION_INVOKED));
+    assert_false(wants(after, "zeta", SYSTEM_FUNCTION_INVOKING));
+    assert_true(wants(after, "alpha", SYSTEM_EVENT_RECEIVED));
+    assert_false(wants(after, "alpha", SYSTEM_FUNCTION_INVOKED));
+    assert_false(wants(after, "default", SYSTEM_EVENT_RECEIVED));
+    assert_false(wants(after, "never-there", SYSTEM_EVENT_RECEIVED));
+    assert_true(wants(after, "", SYSTEM_EVENT_RECEIVED));
+    assert_false(wants(after, "", SYSTEM_FUNCTION_FAILED));
+    snapshot_unref(before);
+    builder = snapshot_builder_create(after);
+    remove_it(builder, RESOURCE_SUBSCRIPTION, "zeta", "l1");
+    remove_it(builder, RESOURCE_SUBSCRIPTION, "alpha", "l3");
+    const struct snapshot *last = snapshot_builder_finish_take(builder, 9);
+    snapshot_unref(after);
+    assert_false(wants(last, "", SYSTEM_EVENT_RECEIVED));
+    assert_true(wants(last, "zeta", SYSTEM_FUNCTION_INVOKED));
+    snapshot_unref(last);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_empty_snapshot_holds_nothing),
@@ -238,6 +284,7 @@ int main(void) {
         cmocka_unit_test(the_last_word_on_a_resource_counts),
         cmocka_unit_test(what_cannot_be_understood_is_left_out),
         cmocka_unit_test(an_unfinished_builder_changes_nothing),
+        cmocka_unit_test(system_events_are_wanted_where_somebody_subscribes_to_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
