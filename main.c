@@ -203,6 +203,8 @@ static enum status start_dispatcher(struct node *node, struct error *error) {
         .group = node->settings.command == COMMAND_RUN
                      ? settings_text(node->settings.settings, "group")
                      : "eg-dispatcher",
+        .source = settings_text(node->settings.settings, "source"),
+        .is_hosted = settings_text(node->settings.settings, "hosted-domain") != NULL,
     };
     enum status status = dispatcher_create(&options, &node->dispatcher, error);
     free(workers);

@@ -116,6 +116,10 @@ struct dead_letter_post *dead_letter_post_start(struct event_log *log, struct ev
     return post;
 }
 
+struct bytes dead_letter_post_reason(const struct dead_letter_post *post) {
+    return post->letter.reason;
+}
+
 void dead_letter_post_forget(struct dead_letter_post *post) {
     if (record_post_forget(&post->post)) {
         letter_destroy(post);

@@ -15,6 +15,8 @@ struct dead_letter_post *dead_letter_post_start(struct event_log *log, struct ev
                                                 const struct dead_letter *letter,
                                                 const struct event *event,
                                                 void (*done)(void *context), void *context);
+// Why it was given up; valid until done has returned.
+struct bytes dead_letter_post_reason(const struct dead_letter_post *post);
 // done is not called any more. An append that is on its way may still be stored.
 void dead_letter_post_forget(struct dead_letter_post *post);
 

@@ -2,6 +2,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "core/events/causation_depth.h"
 #include "core/events/event.h"
 #include "core/functions/invoker.h"
 #include "core/subscriptions/routes.h"
@@ -53,6 +54,26 @@ bool delivery_is_expired(const struct delivery *delivery) {
     return expires_us != INT64_MAX && clock_wall_us() >= expires_us;
 }
 
+static struct system_call described_call(const struct delivery *delivery,
+                                         const struct event_params *params) {
+    const struct subscription *subscription = delivery->queue->subscription;
+    return (struct system_call){.space = subscription->space,
+                                .function_id = subscription->function_id,
+                                .event = delivery->taken->event,
+                                .params = params};
+}
+
+static struct event_params params_of(const struct delivery *delivery) {
+    return (struct event_params){.items = delivery->params, .count = delivery->param_count};
+}
+
+static void tell_outcome(const struct delivery *delivery, const struct invocation_result *result) {
+    const struct lane *lane = delivery->queue->partition->lane;
+    struct event_params params = params_of(delivery);
+    struct system_call call = described_call(delivery, &params);
+    system_emit_outcome(&lane->emitter, lane->snapshot, &call, result);
+}
+
 static void attempt_done(void *context, const struct invocation_result *result) {
     struct delivery *delivery = context;
     const struct dispatcher_metrics *metrics = dispatcher_metrics();
@@ -63,6 +84,7 @@ static void attempt_done(void *context, const struct invocation_result *result) 
         free(delivery);
         return;
     }
+    tell_outcome(delivery, result);
     schedule_attempted(delivery, result);
 }
 
@@ -88,14 +110,18 @@ void delivery_begin_attempt(struct delivery *delivery) {
     count_attempt(delivery);
     char attempt[16];
     char traceparent[TRACEPARENT_TEXT_SIZE];
+    char depth[CAUSATION_DEPTH_TEXT_SIZE];
     snprintf(attempt, sizeof attempt, "%u", delivery->attempts);
     trace_context_write(&taken->trace, random_below(UINT64_MAX), traceparent);
+    causation_depth_write_next(taken->event, depth);
     const struct http_header headers[] = {
         {BYTES("Event-Gateway-Attempt"), bytes_of_text(attempt)},
         {BYTES("Event-Gateway-Subscription"), subscription->id},
         {BYTES("traceparent"), bytes_of_text(traceparent)},
+        {BYTES(CAUSATION_DEPTH_HEADER), bytes_of_text(depth)},
     };
-    struct event_params params = {.items = delivery->params, .count = delivery->param_count};
+    struct event_params params = params_of(delivery);
+    struct system_call call = described_call(delivery, &params);
     struct invocation_options options = {
         .snapshot = lane->snapshot,
         .space = subscription->space,
@@ -107,6 +133,7 @@ void delivery_begin_attempt(struct delivery *delivery) {
         .header_count = ARRAY_LENGTH(headers),
         .timeout_ms = subscription->delivery.timeout_ms,
     };
+    system_emit_invoking(&lane->emitter, lane->snapshot, &call);
     (void)invoker_invoke(lane->invoker, &options, attempt_done, delivery);
 }
 

@@ -1,6 +1,7 @@
 #include "dispatcher/dispatcher.h"
 
 #include "core/base/memory.h"
+#include "dispatcher/dead_letter_notices.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/feed.h"
 #include "dispatcher/lane.h"
@@ -13,6 +14,7 @@
 #define WINDOW_MAX_EVENTS 4096
 #define WINDOW_MAX_BYTES ((size_t)256 << 20)
 #define HAND_OVER_MS 5000
+#define NOTICE_INTERVAL_MS 60000
 
 struct dispatcher {
     struct feed feed;
@@ -21,6 +23,7 @@ struct dispatcher {
     struct registry *registry;
     struct registry_listener listener;
     struct backlog *backlog;
+    struct dead_letter_notices *notices;
     sem_t reader_closed;
     sem_t lane_stopped;
     bool is_stopped;
@@ -60,6 +63,13 @@ static void create_lanes(struct dispatcher *dispatcher, const struct dispatcher_
         lane->log = options->log;
         lane->registry = options->registry;
         lane->backlog = dispatcher->backlog;
+        lane->notices = dispatcher->notices;
+        lane->emitter = (struct system_emitter){
+            .log = options->log,
+            .loop = lane->loop,
+            .source = bytes_of_text(options->source ? options->source : "/event-gateway"),
+            .is_hosted = options->is_hosted,
+        };
         lane->budget.bytes_max = bytes_max / dispatcher->lane_count;
         lane_init(lane);
     }
@@ -73,6 +83,7 @@ static int64_t release_after_us(int64_t hand_over_ms) {
 static void free_dispatcher(struct dispatcher *dispatcher) {
     feed_clear(&dispatcher->feed);
     backlog_destroy(dispatcher->backlog);
+    dead_letter_notices_destroy(dispatcher->notices);
     sem_destroy(&dispatcher->reader_closed);
     sem_destroy(&dispatcher->lane_stopped);
     free(dispatcher->lanes);
@@ -87,6 +98,9 @@ enum status dispatcher_create(const struct dispatcher_options *options,
     sem_init(&dispatcher->reader_closed, 0, 0);
     sem_init(&dispatcher->lane_stopped, 0, 0);
     dispatcher->backlog = backlog_create();
+    dispatcher->notices = dead_letter_notices_create(
+        (options->notice_interval_ms > 0 ? options->notice_interval_ms : NOTICE_INTERVAL_MS) *
+        1000);
     dispatcher->registry = options->registry;
     create_lanes(dispatcher, options);
     dispatcher->feed.lanes = dispatcher->lanes;

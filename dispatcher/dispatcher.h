@@ -5,6 +5,7 @@
 #ifndef EVENT_GATEWAY_DISPATCHER_DISPATCHER_H
 #define EVENT_GATEWAY_DISPATCHER_DISPATCHER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,9 +28,13 @@ struct dispatcher_options {
     const struct dispatcher_worker *workers;
     size_t worker_count;
     const char *group;        // consumer group: "eg-dispatcher"
+    const char *source;       // of system events; NULL = "/event-gateway"
+    bool is_hosted;           // a hosted domain is set: system events lie on "/{space}"
     size_t window_max_events; // events taken and not finished, per partition; 0 = 4096
     size_t window_max_bytes;  // their bytes, over all partitions; 0 = 256 MiB
-    int64_t hand_over_ms;     // what is in flight may finish when a partition goes; 0 = 5000
+    int64_t
+        notice_interval_ms; // between two notices of a subscription's dead letters; 0 = a minute
+    int64_t hand_over_ms;   // what is in flight may finish when a partition goes; 0 = 5000
 };
 // Starts reading. The loops may run already or start later.
 enum status must_check dispatcher_create(const struct dispatcher_options *options,

@@ -1,6 +1,7 @@
 #include "dispatcher/lane.h"
 
 #include "core/base/memory.h"
+#include "dispatcher/dead_letter_notices.h"
 #include "dispatcher/partition.h"
 
 #include <stddef.h>
@@ -110,6 +111,7 @@ static void stop(struct event_loop_task *task) {
     if (lane->is_hooked) {
         event_loop_hook_remove(lane->loop, &lane->hook);
     }
+    dead_letter_notices_leave(lane->notices, lane);
     snapshot_unref(lane->snapshot);
     sem_post(lane->stopped);
 }

@@ -13,9 +13,11 @@
 #include "core/event_log/event_log.h"
 #include "core/functions/invoker.h"
 #include "core/registry/registry.h"
+#include "core/system/system_emitter.h"
 #include "dispatcher/backlog.h"
 #include "dispatcher/window.h"
 
+struct dead_letter_notices;
 struct partition;
 
 struct lane {
@@ -25,6 +27,8 @@ struct lane {
     struct registry *registry;
     struct backlog *backlog;
     struct window_budget budget;
+    struct system_emitter emitter;
+    struct dead_letter_notices *notices; // of all lanes
 
     const struct snapshot *snapshot; // NULL until it was needed first
     struct partition *partitions;
@@ -39,7 +43,7 @@ struct lane {
     sem_t *stopped;
 };
 
-// The owner has filled in loop to budget.bytes_max.
+// The owner has filled in loop to notices, and budget.bytes_max.
 void lane_init(struct lane *lane);
 // Any thread: the registry has a new snapshot.
 void lane_post_change(struct lane *lane);

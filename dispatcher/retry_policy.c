@@ -6,10 +6,9 @@
 
 const char *give_up_reason_name(enum give_up_reason reason) {
     static const char *const names[] = {
-        [GIVE_UP_FINAL_STATUS] = "final status",
-        [GIVE_UP_GONE] = "gone",
-        [GIVE_UP_ATTEMPTS] = "attempts used up",
-        [GIVE_UP_EXPIRED] = "expired",
+        [GIVE_UP_FINAL_STATUS] = "final status", [GIVE_UP_GONE] = "gone",
+        [GIVE_UP_ATTEMPTS] = "attempts used up", [GIVE_UP_EXPIRED] = "expired",
+        [GIVE_UP_TOO_DEEP] = "too many causes",
     };
     return (size_t)reason < ARRAY_LENGTH(names) ? names[reason] : "unknown";
 }

@@ -47,9 +47,11 @@ enum give_up_reason {
     GIVE_UP_GONE, // 410
     GIVE_UP_ATTEMPTS,
     GIVE_UP_EXPIRED,
+    GIVE_UP_TOO_DEEP, // causation_depth.h
     GIVE_UP_REASON_COUNT,
 };
-// "final status", "gone", "attempts used up", "expired": for dead letters, logs and metrics.
+// "final status", "gone", "attempts used up", "expired", "too many causes": for dead letters and
+// logs.
 const char *give_up_reason_name(enum give_up_reason reason);
 
 struct retry_verdict {

@@ -3,8 +3,10 @@
 #include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
+#include "core/events/causation_depth.h"
 #include "core/events/event.h"
 #include "core/events/event_record.h"
+#include "dispatcher/dead_letter_notices.h"
 #include "dispatcher/dead_letters.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
@@ -55,6 +57,9 @@ static void call_ended(struct partition *partition) {
 static void dead_letter_stored(void *context) {
     struct delivery *delivery = context;
     struct subscription_queue *queue = delivery->queue;
+    struct lane *lane = queue->partition->lane;
+    dead_letter_notices_add(lane->notices, lane, queue->subscription,
+                            dead_letter_post_reason(delivery->post));
     call_ended(queue->partition);
     finish_started(delivery, DELIVERY_END_DEAD_LETTERED);
     drop_if_empty(queue);
@@ -130,6 +135,10 @@ static void begin(struct subscription_queue *queue, struct delivery *delivery) {
     delivery_list_append(&queue->started, delivery);
     if (delivery_is_expired(delivery)) {
         give_up(delivery, &(struct give_up){.reason = GIVE_UP_EXPIRED, .error_text = ""});
+        return;
+    }
+    if (causation_depth_of(delivery->taken->event) > CAUSATION_DEPTH_MAX) {
+        give_up(delivery, &(struct give_up){.reason = GIVE_UP_TOO_DEEP, .error_text = ""});
         return;
     }
     queue->in_flight++;
