@@ -8,9 +8,11 @@
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
+#include "core/events/causation_depth.h"
 #include "ingest/function_answer.h"
 #include "ingest/ingest_private.h"
 #include "ingest/recording.h"
+#include "ingest/told_call.h"
 
 static struct metric_family calls_family = {
     .name = "eventgateway_sync_calls_total",
@@ -28,6 +30,7 @@ static struct metric_family duration_family = {
 struct sync_call {
     struct intake *intake;
     void (*read_answer)(const struct invocation_result *result, struct function_answer *ret_answer);
+    struct told_call told;
     struct function_answer answer;
     struct buffer answer_body; // a copy: the function's bytes are gone when the log is waited for
     struct bytes space, function_id; // in the intake's snapshot or request
@@ -69,6 +72,7 @@ static void function_answered(void *context, const struct invocation_result *res
     log_failure(call, result);
     metric_add(METRIC(&calls_family, invocation_outcome_name(result->outcome)), 1);
     metric_observe_us(METRIC(&duration_family, NULL), result->duration_us);
+    told_call_end(&call->told, call->intake, result);
     call->read_answer(result, &call->answer);
     call->waits_for_function = false;
     if (call->waits_for_log) {
@@ -96,18 +100,26 @@ static void record_call(struct sync_call *call, struct bytes sync) {
 static void sync_call_start(struct sync_call *call, struct bytes space, struct bytes function_id,
                             const struct event_params *params, struct bytes sync) {
     struct intake *intake = call->intake;
+    char depth[CAUSATION_DEPTH_TEXT_SIZE];
+    causation_depth_write_next(intake->events.events[0], depth);
+    const struct http_header headers[] = {
+        {BYTES(CAUSATION_DEPTH_HEADER), bytes_of_text(depth)},
+    };
     struct invocation_options options = {
         .snapshot = intake->snapshot,
         .space = space,
         .function_id = function_id,
         .event = intake->events.events[0],
         .params = params,
+        .headers = headers,
+        .header_count = ARRAY_LENGTH(headers),
         .timeout_ms = intake->ingest->options.sync_timeout_ms,
     };
     call->waits_for_function = true;
     call->space = space;
     call->function_id = function_id;
     record_call(call, sync);
+    told_call_begin(&call->told, intake, space, function_id, params);
     (void)invoker_invoke(intake->ingest->options.invoker, &options, function_answered, call);
 }
 
@@ -117,8 +129,21 @@ static struct sync_call *sync_call_create(struct intake *intake) {
     return call;
 }
 
+// A function that calls itself through the gateway would go on for ever: its caller is told.
+static bool refuse_if_too_deep(struct intake *intake) {
+    if (causation_depth_of(intake->events.events[0]) <= CAUSATION_DEPTH_MAX) {
+        return false;
+    }
+    intake_refuse(intake, 508, 0, "more than %d events led to this one: it is a loop",
+                  CAUSATION_DEPTH_MAX);
+    return true;
+}
+
 static void start_for_match(void *context, const struct route_match *match) {
     struct intake *intake = context;
+    if (refuse_if_too_deep(intake)) {
+        return;
+    }
     struct sync_call *call = sync_call_create(intake);
     struct event_params params = {.items = match->params, .count = match->param_count};
     call->read_answer = function_answer_of_subscription;
@@ -151,7 +176,10 @@ static enum status make_invoke_event(struct intake *intake, unsigned *ret_http_s
     enum status status = event_http_decode(&intake->http, EVENT_DIALECT_CUSTOM, &options,
                                            &intake->events, ret_http_status, error);
     // A body that is itself an event brings its own type.
-    return status == STATUS_OK ? check_not_system(intake, error) : status;
+    if (status == STATUS_OK) {
+        status = check_not_system(intake, error);
+    }
+    return status == STATUS_OK ? take_causation_depth(intake, error) : status;
 }
 
 static void answer_no_such_function(struct intake *intake) {
@@ -179,6 +207,9 @@ void call_invoked_function(struct intake *intake) {
     }
     if (make_invoke_event(intake, &http_status, &error) != STATUS_OK) {
         intake_refuse(intake, http_status, 0, "%s", error.text);
+        return;
+    }
+    if (refuse_if_too_deep(intake)) {
         return;
     }
     struct sync_call *call = sync_call_create(intake);

@@ -10,6 +10,7 @@
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
 #include "core/base/text.h"
+#include "core/events/causation_depth.h"
 #include "core/subscriptions/path_pattern.h"
 #include "ingest/ingest_private.h"
 
@@ -232,6 +233,25 @@ static enum status check_registered(const struct intake *intake, struct error *e
     return STATUS_OK;
 }
 
+enum status take_causation_depth(struct intake *intake, struct error *error) {
+    struct bytes header;
+    enum status status = STATUS_OK;
+    if (!http_request_header(intake->request, CAUSATION_DEPTH_HEADER, &header)) {
+        return STATUS_OK;
+    }
+    for (size_t i = 0; status == STATUS_OK && i < intake->events.count; i++) {
+        status = causation_depth_take(&intake->events.events[i], header, error);
+    }
+    return status;
+}
+
+void intake_tell_received(const struct intake *intake) {
+    for (size_t i = 0; i < intake->events.count; i++) {
+        system_emit_received(&intake->ingest->emitter, intake->snapshot, intake->events.events[i],
+                             buffer_bytes(&intake->path), &intake->http);
+    }
+}
+
 static bool something_matches(const struct intake *intake) {
     const struct event *event = intake->events.events[0];
     struct route_query query = {.space = event->context.space,
@@ -263,7 +283,8 @@ static void take_events(struct intake *intake) {
         return;
     }
     if (check_not_system(intake, &error) != STATUS_OK ||
-        check_registered(intake, &error) != STATUS_OK) {
+        check_registered(intake, &error) != STATUS_OK ||
+        take_causation_depth(intake, &error) != STATUS_OK) {
         intake_refuse(intake, 400, 0, "%s", error.text);
         return;
     }
@@ -323,6 +344,12 @@ enum status ingest_create(const struct ingest_options *options, struct ingest **
     if (ingest->options.inside_max_requests == 0) {
         ingest->options.inside_max_requests = 10000;
     }
+    ingest->emitter = (struct system_emitter){
+        .log = options->log,
+        .loop = options->loop,
+        .source = bytes_of_text(options->source),
+        .is_hosted = options->hosted_domain != NULL,
+    };
     ingest->last_received = &ingest->first_received;
     ingest->turn_end.before_wait = turn_ended;
     event_loop_hook_add(options->loop, &ingest->turn_end);

@@ -6,10 +6,12 @@
 #include "core/events/event.h"
 #include "core/events/event_http.h"
 #include "core/registry/snapshot.h"
+#include "core/system/system_emitter.h"
 #include "ingest/ingest.h"
 
 struct ingest {
     struct ingest_options options;
+    struct system_emitter emitter;
     bool is_closed;         // draining: every further request gets 503
     size_t requests_inside; // taken and not answered
     // What this turn of the loop has received goes to the log at its end, all together: the log's
@@ -54,6 +56,11 @@ void authorize(struct intake *intake, void (*next)(struct intake *intake));
 struct bytes intake_type_space(const struct intake *intake);
 // STATUS_INVALID when the type of one of the events is the gateway's own.
 enum status must_check check_not_system(const struct intake *intake, struct error *error);
+// STATUS_INVALID when the request's Event-Gateway-Causation-Depth is no number; else its events
+// have at least that depth.
+enum status must_check take_causation_depth(struct intake *intake, struct error *error);
+// Tells that the request's events were taken (eventgateway.event.received).
+void intake_tell_received(const struct intake *intake);
 // Counts an event in eventgateway_events_received_total.
 void count_received(const struct intake *intake, const struct event *event);
 

@@ -89,6 +89,7 @@ static void reception_finish(struct reception *reception) {
     }
     free(reception);
     if (status == STATUS_OK) {
+        intake_tell_received(intake);
         answer_stored(intake);
     } else {
         answer_not_stored(intake, status);

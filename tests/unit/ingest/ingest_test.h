@@ -25,6 +25,7 @@ struct ingest_fixture {
     struct http_server *server;
     uint16_t port;
     struct ingest_options options; // may be set before the start
+    bool has_listeners;            // to the system events of received events and calls; likewise
 
     // The functions: all at one server, told apart by path.
     struct http_server *functions;
@@ -144,6 +145,20 @@ static inline void configure(struct ingest_fixture *fixture, struct registry_sto
         "'functionId':'f','method':'POST','path':'/async'}");
 }
 
+static inline void configure_listeners(struct ingest_fixture *fixture,
+                                       struct registry_store *store) {
+    for (int kind = 0; kind <= SYSTEM_FUNCTION_FAILED; kind++) {
+        char id[16];
+        char document[256];
+        snprintf(id, sizeof id, "listener-%d", kind);
+        snprintf(document, sizeof document,
+                 "{'space':'default','subscriptionId':'%s','type':'async','eventType':'%s',"
+                 "'functionId':'f'}",
+                 id, system_event_name((enum system_event)kind));
+        put(fixture, store, RESOURCE_SUBSCRIPTION, id, document);
+    }
+}
+
 static inline void fixture_start(struct ingest_fixture *fixture) {
     struct error error = {0};
     struct event_log_memory_options log_options = {0};
@@ -156,6 +171,9 @@ static inline void fixture_start(struct ingest_fixture *fixture) {
     raw_on_loop(fixture->loop, build_functions, fixture);
     assert_int_equal(registry_store_memory_create(&registry.store, &error), STATUS_OK);
     configure(fixture, registry.store);
+    if (fixture->has_listeners) {
+        configure_listeners(fixture, registry.store);
+    }
     assert_int_equal(registry_create(&registry, &fixture->registry, &error), STATUS_OK);
     assert_int_equal(event_log_memory_create(&log_options, &fixture->log, &error), STATUS_OK);
     assert_int_equal(target_rules_create("127.0.0.0/8", &fixture->targets, &error), STATUS_OK);
