@@ -36,6 +36,8 @@ struct http_request {
     int64_t begun_us;
     int64_t received_us;
     int64_t answered_us;
+    http_client_left_fn client_left; // NULL = nobody wants to know
+    void *client_left_context;
     struct bytes method; // in libmicrohttpd's memory, valid until the answer
     struct bytes path;   // likewise
     char *body;

@@ -25,6 +25,14 @@ struct http_header {
 // exactly one http_respond, at once or later on the same thread.
 typedef void (*http_handler_fn)(void *context, struct http_request *request);
 
+// A request that was refused before the handler saw it: too large, too slow, malformed. What was
+// not known yet is empty.
+struct http_refused_request {
+    unsigned status;
+    struct bytes method, path;
+    const char *peer;
+};
+
 struct http_server_options {
     const char *name;        // for log lines and metrics: "events", "config"
     const char *address;     // numeric IPv4 or IPv6 address
@@ -40,6 +48,8 @@ struct http_server_options {
     size_t body_total_max_bytes; // all bodies in memory on this server, and answers that were not
                                  // taken; beyond: 503 + Retry-After
     http_handler_fn handler;
+    // NULL = nobody wants to know
+    void (*refused)(void *context, const struct http_refused_request *refused);
     void *context;
 };
 
@@ -75,6 +85,12 @@ void http_request_each_header(const struct http_request *request, http_header_fn
                               void *context);
 // Microseconds of the loop's clock when the request's head was complete.
 int64_t http_request_received_us(const struct http_request *request);
+// left is called once, on the loop and never from inside this function, when the client closes its
+// connection (or its sending side) while the request is inside. The request must be answered all
+// the same; the answer goes nowhere. NULL: not any more.
+typedef void (*http_client_left_fn)(void *context);
+void http_request_on_client_left(struct http_request *request, http_client_left_fn left,
+                                 void *context);
 // The peer's numeric address, for logs.
 void http_request_peer(const struct http_request *request, char *ret_text, size_t size);
 

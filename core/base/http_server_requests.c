@@ -17,6 +17,25 @@ static struct metric_family requests_refused = {
     .label_names = {"server", "code"},
 };
 
+static void tell_refused(const struct http_connection *connection, unsigned status) {
+    const struct http_server_options *options = &connection->server->options;
+    const struct http_request *request = connection->request;
+    char peer[64] = "unknown";
+    if (!options->refused) {
+        return;
+    }
+    if (request) {
+        http_request_peer(request, peer, sizeof peer);
+    }
+    struct http_refused_request refused = {
+        .status = status,
+        .method = request ? request->method : (struct bytes){0},
+        .path = request ? request->path : (struct bytes){0},
+        .peer = peer,
+    };
+    options->refused(options->context, &refused);
+}
+
 void http_server_refuse(struct http_connection *connection, unsigned status, const char *message) {
     struct http_server *server = connection->server;
     struct http_request *request = connection->request;
@@ -32,6 +51,7 @@ void http_server_refuse(struct http_connection *connection, unsigned status, con
     char code[16];
     snprintf(code, sizeof code, "%u", status);
     metric_add(metric_of(&requests_refused, (const char *const[]){server->name, code, NULL}), 1);
+    tell_refused(connection, status);
 }
 
 struct http_request *http_server_begin_request(struct http_server *server, const char *target,
@@ -195,6 +215,12 @@ void http_request_each_header(const struct http_request *request, http_header_fn
                               void *context) {
     struct header_visit header_visit = {visit, context};
     MHD_get_connection_values_n(request->mhd, MHD_HEADER_KIND, visit_header, &header_visit);
+}
+
+void http_request_on_client_left(struct http_request *request, http_client_left_fn left,
+                                 void *context) {
+    request->client_left = left;
+    request->client_left_context = context;
 }
 
 void http_request_peer(const struct http_request *request, char *ret_text, size_t size) {

@@ -16,6 +16,7 @@ struct http_connection {
     int64_t idle_since_us;        // accepted, or the last answer was sent
     struct http_request *request; // NULL while it is idle
     bool lingers;                 // was refused; bytes may still come
+    struct event_loop_watch peer; // for the end of what the client sends
     struct http_connection *next;
     struct http_connection *previous;
 };

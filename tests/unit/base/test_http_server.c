@@ -12,6 +12,8 @@ struct fixture {
     size_t held_count;
     sem_t is_held;
     size_t user_marks;
+    sem_t has_left; // a client whose request came by path /watch
+    size_t left_count;
 };
 
 struct later {
@@ -105,6 +107,12 @@ static void answer_facts(struct http_request *request) {
     http_respond(request, &response);
 }
 
+static void client_left(void *context) {
+    struct fixture *fixture = context;
+    fixture->left_count++;
+    sem_post(&fixture->has_left);
+}
+
 static void handle(void *context, struct http_request *request) {
     struct fixture *fixture = context;
     struct bytes path = http_request_path(request);
@@ -113,6 +121,10 @@ static void handle(void *context, struct http_request *request) {
         *later = (struct later){{answer_later, NULL}, request};
         event_loop_post(fixture->loop, &later->task);
     } else if (bytes_equal_text(path, "/hold")) {
+        fixture->held[fixture->held_count++] = request;
+        sem_post(&fixture->is_held);
+    } else if (bytes_equal_text(path, "/watch")) {
+        http_request_on_client_left(request, client_left, fixture);
         fixture->held[fixture->held_count++] = request;
         sem_post(&fixture->is_held);
     } else if (bytes_equal_text(path, "/headers")) {
@@ -154,6 +166,7 @@ static int setup(void **state) {
     struct fixture *fixture = memory_allocate(sizeof *fixture);
     struct error error;
     sem_init(&fixture->is_held, 0, 0);
+    sem_init(&fixture->has_left, 0, 0);
     assert_int_equal(event_loop_create("http", &fixture->loop, &error), STATUS_OK);
     struct http_server_options options = options_for(fixture);
     assert_int_equal(http_server_create(fixture->loop, &options, &fixture->server, &error),
@@ -177,6 +190,7 @@ static int teardown(void **state) {
     event_loop_thread_join(fixture->thread);
     event_loop_destroy(fixture->loop);
     sem_destroy(&fixture->is_held);
+    sem_destroy(&fixture->has_left);
     free(fixture);
     return 0;
 }
@@ -434,6 +448,38 @@ static void an_answer_to_a_client_that_has_left_is_dropped(void **state) {
     assert_int_equal(http_server_requests_inside(fixture->server), 0);
 }
 
+static void whoever_asked_is_told_that_the_client_has_left(void **state) {
+    struct fixture *fixture = *state;
+    int staying = raw_connect(fixture->port);
+    raw_send_text(staying, "GET /watch HTTP/1.1\r\nHost: a\r\n\r\n");
+    sem_wait(&fixture->is_held);
+    for (int way = 0; way < 3; way++) {
+        int fd = raw_connect(fixture->port);
+        raw_send_text(fd, "POST /watch HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+        sem_wait(&fixture->is_held);
+        struct linger reset = {.l_onoff = way == 1, .l_linger = 0};
+        setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
+        if (way == 2) {
+            shutdown(fd, SHUT_WR);
+        } else {
+            close(fd);
+        }
+        sem_wait(&fixture->has_left);
+        if (way == 2) {
+            close(fd);
+        }
+    }
+    raw_on_loop(fixture->loop, answer_held, fixture);
+    struct buffer rest = {0};
+    struct raw_answer answer = raw_read(staying, &rest, true);
+    assert_int_equal(answer.status, 200);
+    raw_answer_clear(&answer);
+    buffer_clear(&rest);
+    close(staying);
+    assert_int_equal(fixture->left_count, 3);
+    assert_int_equal(http_server_requests_inside(fixture->server), 0);
+}
+
 static void close_door(void *context) {
     struct fixture *fixture = context;
     http_server_close_door(fixture->server);
@@ -561,6 +607,7 @@ int main(void) {
         TEST(a_request_knows_its_peer_and_its_time),
         TEST(a_client_that_has_closed_its_sending_side_gets_its_answer),
         TEST(an_answer_to_a_client_that_has_left_is_dropped),
+        TEST(whoever_asked_is_told_that_the_client_has_left),
         TEST(a_closed_door_still_lets_answers_out_and_then_closes),
         TEST(what_was_answered_before_destroy_reaches_the_client),
         TEST(servers_share_a_port_unless_it_must_be_free),
