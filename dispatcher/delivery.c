@@ -114,11 +114,13 @@ void delivery_begin_attempt(struct delivery *delivery) {
     snprintf(attempt, sizeof attempt, "%u", delivery->attempts);
     trace_context_write(&taken->trace, random_below(UINT64_MAX), traceparent);
     causation_depth_write_next(taken->event, depth);
+    struct bytes tracestate = trace_state_of(taken->event);
     const struct http_header headers[] = {
         {BYTES("Event-Gateway-Attempt"), bytes_of_text(attempt)},
         {BYTES("Event-Gateway-Subscription"), subscription->id},
         {BYTES("traceparent"), bytes_of_text(traceparent)},
         {BYTES(CAUSATION_DEPTH_HEADER), bytes_of_text(depth)},
+        {BYTES("tracestate"), tracestate},
     };
     struct event_params params = params_of(delivery);
     struct system_call call = described_call(delivery, &params);
@@ -130,7 +132,7 @@ void delivery_begin_attempt(struct delivery *delivery) {
         .params = &params,
         .event_type = type_for(subscription, taken->event),
         .headers = headers,
-        .header_count = ARRAY_LENGTH(headers),
+        .header_count = ARRAY_LENGTH(headers) - (tracestate.size == 0),
         .timeout_ms = subscription->delivery.timeout_ms,
     };
     system_emit_invoking(&lane->emitter, lane->snapshot, &call);

@@ -24,8 +24,8 @@
 
 #include "core/base/event_loop.h"
 #include "core/base/http_server.h"
+#include "core/events/trace_context.h"
 #include "dispatcher/offset_tracker.h"
-#include "dispatcher/trace_context.h"
 
 struct dead_letter_post;
 struct event;

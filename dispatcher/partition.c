@@ -45,12 +45,6 @@ static int64_t expiry_of(const struct event *event) {
                                                                               : INT64_MAX;
 }
 
-static struct trace_context trace_of(const struct event *event) {
-    const struct event_extension *traceparent = event_extension(event, "traceparent");
-    return trace_context_of(traceparent ? traceparent->value : (struct bytes){0},
-                            random_below(UINT64_MAX), random_below(UINT64_MAX));
-}
-
 static void taken_destroy(struct taken_event *taken) {
     window_give(&taken->partition->window, 1, taken->bytes);
     event_unref(taken->event);
@@ -108,7 +102,8 @@ static void take_record(struct partition *partition, const struct taken_record *
     taken->event = record->event;
     taken->bytes = record->bytes;
     taken->expires_us = expiry_of(record->event);
-    taken->trace = trace_of(record->event);
+    taken->trace =
+        trace_context_of(record->event, random_below(UINT64_MAX), random_below(UINT64_MAX));
     if (!offset_tracker_seen(&partition->tracker, &taken->place)) {
         taken_destroy(taken); // The log gave it twice.
         return;

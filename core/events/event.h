@@ -33,13 +33,16 @@ struct event_extension {
 };
 
 // What the gateway knows about an event beside its attributes; travels in the log as extension
-// attributes egspace, egmethod, egpath, egsync, egreceivedtime, which are not among the extensions
-// here.
+// attributes egspace, egmethod, egpath, egsync, egtraceparent, egtracestate, egreceivedtime, which
+// are not among the extensions here.
 struct event_context {
     struct bytes space;  // empty = sent without one: matched in every space, stored under "default"
     struct bytes method; // "POST"
     struct bytes path;   // absolute, as subscriptions see it: "/", "/team1/orders"
     struct bytes sync;   // id of the sync subscription that has handled it already; empty = none
+    // W3C trace context of the request that brought it; empty = none. The producer's own is among
+    // the extensions.
+    struct bytes traceparent, tracestate;
     int64_t received_us; // since 1970
 };
 

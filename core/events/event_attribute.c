@@ -46,7 +46,8 @@ bool event_name_is_reserved(struct bytes name) {
     static const struct bytes reserved[] = {
         NAME(EVENT_NAME_SPACE),         NAME(EVENT_NAME_METHOD), NAME(EVENT_NAME_PATH),
         NAME(EVENT_NAME_SYNC),          NAME(EVENT_NAME_TYPES),  NAME(EVENT_NAME_HEADERS),
-        NAME(EVENT_NAME_RECEIVED_TIME), NAME(EVENT_NAME_LEGACY),
+        NAME(EVENT_NAME_RECEIVED_TIME), NAME(EVENT_NAME_LEGACY), NAME(EVENT_NAME_TRACEPARENT),
+        NAME(EVENT_NAME_TRACESTATE),
     };
     if (name.size < 4 || name.data[0] != 'e' || name.data[1] != 'g') {
         return false;

@@ -16,6 +16,8 @@
 #define EVENT_NAME_METHOD "egmethod"
 #define EVENT_NAME_PATH "egpath"
 #define EVENT_NAME_SYNC "egsync"
+#define EVENT_NAME_TRACEPARENT "egtraceparent"
+#define EVENT_NAME_TRACESTATE "egtracestate"
 #define EVENT_NAME_RECEIVED_TIME "egreceivedtime"
 #define EVENT_NAME_TYPES "egtypes"
 #define EVENT_NAME_HEADERS "egheaders"

@@ -196,6 +196,8 @@ void event_builder_set_context(struct event_builder *builder, const struct event
         .method = event_builder_copy(builder, context->method),
         .path = event_builder_copy(builder, context->path),
         .sync = event_builder_copy(builder, context->sync),
+        .traceparent = event_builder_copy(builder, context->traceparent),
+        .tracestate = event_builder_copy(builder, context->tracestate),
         .received_us = context->received_us,
     };
 }
@@ -265,7 +267,8 @@ static size_t bytes_of_event(const struct event *event) {
     size_t size = event->id.size + event->source.size + event->type.size + event->subject.size +
                   event->dataschema.size + event->time.size + event->datacontenttype.size +
                   event->data.size + event->context.space.size + event->context.method.size +
-                  event->context.path.size + event->context.sync.size;
+                  event->context.path.size + event->context.sync.size +
+                  event->context.traceparent.size + event->context.tracestate.size;
     for (size_t i = 0; i < event->extension_count; i++) {
         size += event->extensions[i].name.size + strlen("ce_") + event->extensions[i].value.size;
     }
@@ -302,7 +305,9 @@ static const struct event *copy_event(const struct event *lent) {
                                       &event->context.space,
                                       &event->context.method,
                                       &event->context.path,
-                                      &event->context.sync};
+                                      &event->context.sync,
+                                      &event->context.traceparent,
+                                      &event->context.tracestate};
     for (size_t i = 0; i < ARRAY_LENGTH(standard); i++) {
         settle(standard[i], &next);
     }

@@ -28,12 +28,17 @@ static bool write_noted_member(void *context, const struct json_member *member) 
     return true;
 }
 
+// An authorizer may let somebody in without a name.
+static bool is_authorized(const struct event *event) {
+    return event_extension(event, "authid") || event_extension(event, "authtype");
+}
+
 // {"principalId":"...","context":{...}}: what an authorizer said of the sender.
 static void write_authorization(struct legacy_writing *legacy) {
     const struct event_extension *claims = event_extension(legacy->event, "authclaims");
+    const struct event_extension *id = event_extension(legacy->event, "authid");
     size_t start = legacy->buffer->size;
-    event_writer_member(legacy->buffer, start, "principalId",
-                        event_extension(legacy->event, "authid")->value);
+    event_writer_member(legacy->buffer, start, "principalId", id ? id->value : BYTES(""));
     if (claims && json_is_valid(claims->value)) {
         event_writer_name(legacy->buffer, start, "context");
         buffer_append(legacy->buffer, claims->value);
@@ -64,8 +69,7 @@ static void write_gateway_extension(struct legacy_writing *legacy, struct bytes 
 
 static bool write_noted_extension(void *context, const struct json_member *member) {
     struct legacy_writing *legacy = context;
-    if (bytes_equal(member->name_json, BYTES("\"eventgateway\"")) &&
-        event_extension(legacy->event, "authid")) {
+    if (bytes_equal(member->name_json, BYTES("\"eventgateway\"")) && is_authorized(legacy->event)) {
         legacy->has_gateway = true;
         write_gateway_extension(legacy, member->value);
     } else {
@@ -124,7 +128,7 @@ static void write_attributes(struct legacy_writing *legacy, const struct noted_n
             event_writer_extension(legacy->buffer, legacy->start, extension);
         }
     }
-    if (event_extension(event, "authid") && !legacy->has_gateway) {
+    if (is_authorized(event) && !legacy->has_gateway) {
         write_gateway_extension(legacy, BYTES("{}"));
     }
 }

@@ -5,6 +5,7 @@
 #ifndef EVENT_GATEWAY_EVENTS_EVENT_HTTP_H
 #define EVENT_GATEWAY_EVENTS_EVENT_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -33,6 +34,10 @@ struct event_http_request {
     size_t header_count;
     struct bytes body;
 };
+
+// The value of the first header of that name; false when there is none or its value is empty.
+bool event_http_header(const struct event_http_request *request, const char *name,
+                       struct bytes *ret_value);
 
 struct event_http_options {
     struct bytes source;          // of events that are made here: --source

@@ -10,9 +10,6 @@
 #include "core/events/event_builder.h"
 #include "core/events/event_http.h"
 
-// The value of the first header of that name; false when there is none or its value is empty.
-bool event_http_header(const struct event_http_request *request, const char *name,
-                       struct bytes *ret_value);
 // A ce- header's value: undoes a quoted string, then one round of percent-encoding.
 struct bytes event_http_decode_value(struct event_builder *builder, struct bytes value);
 // Data and datacontenttype from the request's body and Content-Type.

@@ -62,6 +62,8 @@ static void add_context(struct event_record_writer *writer, const struct event_c
     add_if_there(writer, BYTES("ce_" EVENT_NAME_METHOD), context->method);
     add_if_there(writer, BYTES("ce_" EVENT_NAME_PATH), context->path);
     add_if_there(writer, BYTES("ce_" EVENT_NAME_SYNC), context->sync);
+    add_if_there(writer, BYTES("ce_" EVENT_NAME_TRACEPARENT), context->traceparent);
+    add_if_there(writer, BYTES("ce_" EVENT_NAME_TRACESTATE), context->tracestate);
     timestamp_format(context->received_us, writer->text);
     struct bytes time = bytes_of_text(writer->text);
     writer->text += TIMESTAMP_TEXT_SIZE;

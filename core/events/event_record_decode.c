@@ -15,7 +15,9 @@ static bool take_context_attribute(struct event_builder *builder,
     } attributes[] = {{EVENT_NAME_SPACE, &context->space},
                       {EVENT_NAME_METHOD, &context->method},
                       {EVENT_NAME_PATH, &context->path},
-                      {EVENT_NAME_SYNC, &context->sync}};
+                      {EVENT_NAME_SYNC, &context->sync},
+                      {EVENT_NAME_TRACEPARENT, &context->traceparent},
+                      {EVENT_NAME_TRACESTATE, &context->tracestate}};
     for (size_t i = 0; i < sizeof attributes / sizeof attributes[0]; i++) {
         if (bytes_equal_text(extension->name, attributes[i].name)) {
             if (extension->value.size > 0) {

@@ -218,6 +218,22 @@ static const struct event *authorized(const struct event *event, const char *cla
     return changed;
 }
 
+static void somebody_without_a_name_is_authorized_all_the_same(void **state) {
+    (void)state;
+    const struct event *event =
+        structured("{" REQUIRED ",\"extensions\":{\"eventgateway\":{\"authorization\":{"
+                   "\"principalId\":\"forged\"}}}}");
+    struct event_builder *builder = event_builder_of(event);
+    const struct event *changed = NULL;
+    event_builder_set(builder, BYTES("authtype"), BYTES("user"), EVENT_VALUE_STRING);
+    assert_int_equal(event_builder_finish_take(builder, &changed, NULL), STATUS_OK);
+    assert_format(changed, EVENT_FORMAT_CLOUDEVENTS_0_1,
+                  "{" REQUIRED ",\"extensions\":{\"eventgateway\":{"
+                  "\"authorization\":{\"principalId\":\"\"}},\"authtype\":\"user\"}}");
+    event_unref(event);
+    event_unref(changed);
+}
+
 static void an_authorization_is_shown_where_0_1_has_it(void **state) {
     (void)state;
     const struct event *event = authorized(structured("{" REQUIRED "}"), "{\"role\":\"a\"}");
@@ -240,6 +256,7 @@ static void an_authorization_is_shown_where_0_1_has_it(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(members_become_attributes),
+        cmocka_unit_test(somebody_without_a_name_is_authorized_all_the_same),
         cmocka_unit_test(what_has_another_name_or_type_is_an_attribute_where_it_can_be),
         cmocka_unit_test(an_event_goes_out_as_it_came_in),
         cmocka_unit_test(numbers_and_order_of_data_stay_as_they_came),

@@ -1,13 +1,13 @@
-#include "dispatcher/trace_context.h"
+#include "core/events/trace_context.h"
 
 #include <inttypes.h>
-#include <stdbool.h>
 #include <stdio.h>
 
 enum {
     FLAG_SAMPLED = 1,
     FLAGS_KNOWN = 3, // sampled, and random trace id
     TRACEPARENT_SIZE = TRACEPARENT_TEXT_SIZE - 1,
+    TRACESTATE_MAX = 512,
 };
 
 // Lower-case digits only, as the standard asks.
@@ -33,7 +33,7 @@ static bool has_known_length(struct bytes text, uint64_t version) {
            (version > 0 && text.size > TRACEPARENT_SIZE && text.data[TRACEPARENT_SIZE] == '-');
 }
 
-static bool read_traceparent(struct bytes text, struct trace_context *ret_context) {
+bool trace_context_read(struct bytes text, struct trace_context *ret_context) {
     uint64_t version, parent, flags;
     struct trace_context context = {0};
     if (text.size < TRACEPARENT_SIZE || text.data[2] != '-' || text.data[35] != '-' ||
@@ -52,16 +52,42 @@ static bool read_traceparent(struct bytes text, struct trace_context *ret_contex
     return true;
 }
 
-struct trace_context trace_context_of(struct bytes traceparent, uint64_t random_high,
+bool trace_state_is_valid(struct bytes tracestate) {
+    for (size_t i = 0; i < tracestate.size; i++) {
+        if (tracestate.data[i] < ' ' || tracestate.data[i] > '~') {
+            return false;
+        }
+    }
+    return tracestate.size > 0 && tracestate.size <= TRACESTATE_MAX;
+}
+
+static struct bytes extension_value(const struct event *event, const char *name) {
+    const struct event_extension *extension = event_extension(event, name);
+    return extension ? extension->value : (struct bytes){0};
+}
+
+struct trace_context trace_context_of(const struct event *event, uint64_t random_high,
                                       uint64_t random_low) {
     struct trace_context context;
-    if (read_traceparent(traceparent, &context)) {
+    if (trace_context_read(event->context.traceparent, &context) ||
+        trace_context_read(extension_value(event, "traceparent"), &context)) {
         return context;
     }
     // Sampled, since functions that follow their parent would otherwise never record anything.
     return (struct trace_context){.trace_high = random_high,
                                   .trace_low = random_high | random_low ? random_low : 1,
                                   .flags = FLAG_SAMPLED};
+}
+
+struct bytes trace_state_of(const struct event *event) {
+    struct trace_context context;
+    struct bytes state = {0};
+    if (trace_context_read(event->context.traceparent, &context)) {
+        state = event->context.tracestate;
+    } else if (trace_context_read(extension_value(event, "traceparent"), &context)) {
+        state = extension_value(event, "tracestate");
+    }
+    return trace_state_is_valid(state) ? state : (struct bytes){0};
 }
 
 void trace_context_write(const struct trace_context *context, uint64_t span_id,
