@@ -53,6 +53,16 @@ static enum status build_authorizer(struct config_attempt *attempt, struct error
     return status;
 }
 
+static enum status build_authorizer_cache(struct config_attempt *attempt, struct error *error) {
+    const struct event_type *parsed = NULL;
+    config_fields_take_or_keep(attempt->document, attempt->body, attempt->stored,
+                               "authorizerCacheSeconds");
+    // The registry's own check of it.
+    enum status status = event_type_parse(attempt->document, &parsed, error);
+    event_type_unref(parsed);
+    return status;
+}
+
 static enum status build_description(struct config_attempt *attempt, struct error *error) {
     struct bytes description;
     enum status status = config_fields_text(attempt->body, "description", &description, error);
@@ -80,8 +90,10 @@ static enum status refuse_schema(const json_t *body, struct error *error) {
 }
 
 static enum status prepare(struct config_attempt *attempt, struct error *error) {
-    static const char *const known[] = {"space",       "name",   "authorizerId",      "metadata",
-                                        "description", "schema", "schemaEnforcement", NULL};
+    static const char *const known[] = {
+        "space",    "name",        "authorizerId", "authorizerCacheSeconds",
+        "metadata", "description", "schema",       "schemaEnforcement",
+        NULL};
     attempt->document = json_object();
     enum status status = config_fields_check(attempt->body, known, "", true, error);
     if (status == STATUS_OK) {
@@ -89,6 +101,9 @@ static enum status prepare(struct config_attempt *attempt, struct error *error) 
     }
     if (status == STATUS_OK) {
         status = build_authorizer(attempt, error);
+    }
+    if (status == STATUS_OK) {
+        status = build_authorizer_cache(attempt, error);
     }
     if (status == STATUS_OK) {
         status = config_fields_take_metadata(attempt->document, attempt->body, error);

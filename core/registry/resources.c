@@ -8,6 +8,7 @@
 
 #include "core/base/memory.h"
 #include "core/base/text.h"
+#include "core/subscriptions/path_pattern.h"
 
 const char *resource_kind_name(enum resource_kind kind) {
     switch (kind) {
@@ -154,6 +155,20 @@ void function_unref(const struct function *function) {
     }
 }
 
+#define AUTHORIZER_CACHE_MAX_S 3600
+
+static enum status read_authorizer_cache(struct event_type *event_type, struct error *error) {
+    const json_t *seconds = json_object_get(event_type->document, "authorizerCacheSeconds");
+    json_int_t value = json_integer_value(seconds);
+    if (seconds && (!json_is_integer(seconds) || value < 0 || value > AUTHORIZER_CACHE_MAX_S)) {
+        return error_set(error, STATUS_INVALID,
+                         "authorizerCacheSeconds: must be a whole number from 0 to %d",
+                         AUTHORIZER_CACHE_MAX_S);
+    }
+    event_type->authorizer_cache_s = value;
+    return STATUS_OK;
+}
+
 enum status event_type_parse(struct json_t *document, const struct event_type **ret_event_type,
                              struct error *error) {
     struct event_type_object *object = memory_allocate(sizeof *object);
@@ -163,6 +178,9 @@ enum status event_type_parse(struct json_t *document, const struct event_type **
     enum status status = read_keys(document, "name", &event_type->space, &event_type->name, error);
     if (status == STATUS_OK) {
         status = read_optional_text(document, "authorizerId", &event_type->authorizer_id, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_authorizer_cache(event_type, error);
     }
     if (status != STATUS_OK) {
         event_type_unref(event_type);
@@ -211,6 +229,9 @@ static enum status read_cors_rule(struct cors_rule *rule, struct error *error) {
     }
     if (status == STATUS_OK) {
         status = read_text(document, "path", &rule->path, error);
+    }
+    if (status == STATUS_OK) {
+        status = path_pattern_check(rule->path, error);
     }
     for (size_t i = 0; status == STATUS_OK && i < ARRAY_LENGTH(lists); i++) {
         status = check_texts(document, lists[i], error);

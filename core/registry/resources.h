@@ -36,6 +36,7 @@ struct function {
 struct event_type {
     struct bytes space, name;
     struct bytes authorizer_id; // empty = none
+    int64_t authorizer_cache_s; // how long its answers hold for the same Authorization; 0 = once
     const struct json_t *document;
 };
 

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "core/base/memory.h"
 #include "core/registry/snapshot_builder.h"
 
 const struct snapshot *snapshot_ref(const struct snapshot *snapshot) {
@@ -22,6 +23,7 @@ void snapshot_unref(const struct snapshot *snapshot) {
         return;
     }
     subscription_view_unref(owned->view);
+    cors_view_unref(owned->cors);
     for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
         resource_table_unref(owned->tables[kind]);
     }
@@ -58,6 +60,27 @@ const struct cors_rule *snapshot_cors_rule(const struct snapshot *snapshot, stru
     const struct resource_entry *entry =
         resource_table_find(snapshot->tables[RESOURCE_CORS], space, id);
     return entry ? entry->resource.cors_rule : NULL;
+}
+
+bool snapshot_has_cors_rules(const struct snapshot *snapshot) {
+    return snapshot->cors->routes != NULL;
+}
+
+static void take_cors_route(void *context, const struct route_match *match) {
+    const struct cors_rule **rule = context;
+    *rule = CONTAINER_OF(match->subscription, struct cors_route, subscription)->rule;
+}
+
+const struct cors_rule *snapshot_match_cors_rule(const struct snapshot *snapshot,
+                                                 struct bytes space, struct bytes method,
+                                                 struct bytes path) {
+    const struct cors_rule *rule = NULL;
+    struct route_query query = {
+        .space = space, .type = BYTES("cors"), .method = method, .path = path};
+    if (snapshot->cors->routes) {
+        (void)routes_match_sync(snapshot->cors->routes, &query, take_cors_route, &rule);
+    }
+    return rule;
 }
 
 const struct json_t *snapshot_document(const struct snapshot *snapshot, enum resource_kind kind,

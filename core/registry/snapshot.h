@@ -28,6 +28,12 @@ const struct subscription *snapshot_subscription(const struct snapshot *snapshot
                                                  struct bytes space, struct bytes id);
 const struct cors_rule *snapshot_cors_rule(const struct snapshot *snapshot, struct bytes space,
                                            struct bytes id);
+// The rule that a request to method and path is under, or NULL; space empty = of any space. Of
+// several the one with the most specific path, then of the lowest space name.
+const struct cors_rule *snapshot_match_cors_rule(const struct snapshot *snapshot,
+                                                 struct bytes space, struct bytes method,
+                                                 struct bytes path);
+bool snapshot_has_cors_rules(const struct snapshot *snapshot);
 // The stored document of any resource, or NULL.
 const struct json_t *snapshot_document(const struct snapshot *snapshot, enum resource_kind kind,
                                        struct bytes space, struct bytes id);

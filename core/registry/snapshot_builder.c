@@ -210,6 +210,49 @@ void subscription_view_unref(struct subscription_view *view) {
     free(view);
 }
 
+static struct cors_view *cors_view_create(struct resource_table *table) {
+    struct cors_view *view = memory_allocate(sizeof *view);
+    view->references = 1;
+    view->table = resource_table_ref(table);
+    if (table->count == 0) {
+        return view;
+    }
+    view->routes = routes_create();
+    view->items = memory_allocate(table->count * sizeof *view->items);
+    for (size_t i = 0; i < table->count; i++) {
+        const struct cors_rule *rule = table->entries[i].resource.cors_rule;
+        view->items[i] = (struct cors_route){.subscription = {.space = rule->space,
+                                                              .id = rule->id,
+                                                              .is_sync = true,
+                                                              .event_type = BYTES("cors"),
+                                                              .method = rule->method,
+                                                              .path = rule->path},
+                                             .rule = rule};
+        routes_add(view->routes, &view->items[i].subscription);
+    }
+    return view;
+}
+
+void cors_view_unref(struct cors_view *view) {
+    if (!view || atomic_fetch_sub_explicit(&view->references, 1, memory_order_acq_rel) > 1) {
+        return;
+    }
+    routes_destroy(view->routes);
+    free(view->items);
+    resource_table_unref(view->table);
+    free(view);
+}
+
+static void share_or_create_cors(struct snapshot *snapshot, const struct snapshot *base) {
+    struct resource_table *rules = snapshot->tables[RESOURCE_CORS];
+    if (base && base->cors->table == rules) {
+        snapshot->cors = base->cors;
+        atomic_fetch_add_explicit(&snapshot->cors->references, 1, memory_order_relaxed);
+    } else {
+        snapshot->cors = cors_view_create(rules);
+    }
+}
+
 const struct snapshot *snapshot_builder_finish_take(struct snapshot_builder *builder,
                                                     int64_t revision) {
     const struct snapshot *base = builder->base;
@@ -227,6 +270,7 @@ const struct snapshot *snapshot_builder_finish_take(struct snapshot_builder *bui
     } else {
         snapshot->view = view_create(subscriptions);
     }
+    share_or_create_cors(snapshot, base);
     snapshot_builder_destroy(builder);
     return snapshot;
 }

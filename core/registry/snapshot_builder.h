@@ -26,11 +26,27 @@ struct subscription_view {
 };
 void subscription_view_unref(struct subscription_view *view); // NULL is fine
 
+// The rules of the table by method and path, with the same matcher.
+struct cors_view {
+    atomic_uint references;
+    struct resource_table *table;
+    struct routes *routes; // NULL: there are no rules
+    struct cors_route *items;
+};
+void cors_view_unref(struct cors_view *view); // NULL is fine
+
+// What the matcher takes for a subscription.
+struct cors_route {
+    struct subscription subscription;
+    const struct cors_rule *rule;
+};
+
 struct snapshot {
     atomic_uint references;
     int64_t revision;
     struct resource_table *tables[RESOURCE_KIND_COUNT];
     struct subscription_view *view;
+    struct cors_view *cors;
 };
 
 struct snapshot_builder;

@@ -71,6 +71,17 @@ static void a_put_keeps_the_description(void **state) {
            "{'space':'default','name':'n'}");
 }
 
+static void an_authorizers_answers_can_be_kept_for_some_time(void **state) {
+    expect(state, "POST", EVENT_TYPES, "{'name':'n','authorizerCacheSeconds':60}", 201,
+           "{'space':'default','name':'n','authorizerCacheSeconds':60}");
+    expect(state, "PUT", EVENT_TYPES "/n", "{'name':'n'}", 200,
+           "{'space':'default','name':'n','authorizerCacheSeconds':60}");
+    expect_error(state, "PUT", EVENT_TYPES "/n", "{'authorizerCacheSeconds':'a minute'}", 400,
+                 INVALID "authorizerCacheSeconds: must be a whole number from 0 to 3600");
+    expect(state, "PUT", EVENT_TYPES "/n", "{'authorizerCacheSeconds':null}", 200,
+           "{'space':'default','name':'n'}");
+}
+
 static void schemas_are_refused_until_something_checks_them(void **state) {
     expect_error(state, "POST", EVENT_TYPES, "{'name':'n','schema':{'type':'object'}}", 400,
                  INVALID "schema: not supported yet");
@@ -88,6 +99,7 @@ int main(void) {
         FIXTURE_TEST(a_type_in_use_is_not_deleted),
         FIXTURE_TEST(types_that_are_always_there_can_be_created_and_deleted),
         FIXTURE_TEST(a_put_keeps_the_description),
+        FIXTURE_TEST(an_authorizers_answers_can_be_kept_for_some_time),
         FIXTURE_TEST(schemas_are_refused_until_something_checks_them),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

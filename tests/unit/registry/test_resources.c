@@ -74,28 +74,39 @@ static void an_event_type_is_read(void **state) {
     (void)state;
     const struct event_type *event_type = NULL;
     json_t *document =
-        json_of("{\"space\":\"default\",\"name\":\"order\",\"authorizerId\":\"auth\"}");
+        json_of("{\"space\":\"default\",\"name\":\"order\",\"authorizerId\":\"auth\","
+                "\"authorizerCacheSeconds\":60}");
     assert_int_equal(event_type_parse(document, &event_type, NULL), STATUS_OK);
     assert_true(bytes_equal_text(event_type->name, "order"));
     assert_true(bytes_equal_text(event_type->authorizer_id, "auth"));
+    assert_int_equal(event_type->authorizer_cache_s, 60);
     event_type_unref(event_type_ref(event_type));
     event_type_unref(event_type);
     json_decref(document);
     document = json_of("{\"space\":\"default\",\"name\":\"order\"}");
     assert_int_equal(event_type_parse(document, &event_type, NULL), STATUS_OK);
     assert_int_equal(event_type->authorizer_id.size, 0);
+    assert_int_equal(event_type->authorizer_cache_s, 0);
     event_type_unref(event_type);
     json_decref(document);
 }
 
 static void a_wrong_event_type_is_refused(void **state) {
     (void)state;
-    const struct event_type *event_type = NULL;
-    json_t *document = json_of("{\"space\":\"default\",\"name\":\"order\",\"authorizerId\":1}");
-    struct error error = {""};
-    assert_int_equal(event_type_parse(document, &event_type, &error), STATUS_INVALID);
-    assert_non_null(strstr(error.text, "authorizerId:"));
-    json_decref(document);
+    static const char *const members[] = {
+        "authorizerId\":1", "authorizerCacheSeconds\":-1", "authorizerCacheSeconds\":3601",
+        "authorizerCacheSeconds\":1.5", "authorizerCacheSeconds\":\"1\""};
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
+        const struct event_type *event_type = NULL;
+        struct error error = {""};
+        struct buffer text = {0};
+        buffer_append_format(&text, "{\"space\":\"default\",\"name\":\"order\",\"%s}", members[i]);
+        json_t *document = json_of(text.data);
+        assert_int_equal(event_type_parse(document, &event_type, &error), STATUS_INVALID);
+        assert_memory_equal(error.text, members[i], strcspn(members[i], "\""));
+        json_decref(document);
+        buffer_clear(&text);
+    }
 }
 
 static void a_cors_rule_is_read(void **state) {
@@ -117,14 +128,15 @@ static void a_cors_rule_is_read(void **state) {
 static void a_wrong_cors_rule_is_refused(void **state) {
     (void)state;
     static const char *const members[] = {"\"allowedOrigins\":\"*\"", "\"allowedMethods\":[1]",
-                                          "\"allowedHeaders\":{}", "\"allowCredentials\":\"no\""};
+                                          "\"allowedHeaders\":{}",    "\"allowCredentials\":\"no\"",
+                                          "\"path\":\"/*a/b\"",       "\"path\":\"a\""};
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
         const struct cors_rule *rule = NULL;
         struct buffer text = {0};
         buffer_append_format(&text,
                              "{\"space\":\"s\",\"corsId\":\"c\",\"method\":\"GET\","
-                             "\"path\":\"/\",%s}",
-                             members[i]);
+                             "%s%s}",
+                             strstr(members[i], "path") ? "" : "\"path\":\"/\",", members[i]);
         json_t *document = json_of(text.data);
         assert_int_equal(cors_rule_parse(document, &rule, NULL), STATUS_INVALID);
         json_decref(document);

@@ -62,6 +62,69 @@ static const struct snapshot *make_some(void) {
     return snapshot_builder_finish_take(builder, 7);
 }
 
+static void put_rule(struct snapshot_builder *builder, const char *space, const char *method,
+                     const char *path) {
+    char document[256];
+    char id[128];
+    snprintf(id, sizeof id, "%s%s", method, path);
+    snprintf(document, sizeof document,
+             "{\"space\":\"%s\",\"corsId\":\"%s\",\"method\":\"%s\",\"path\":\"%s\"}", space, id,
+             method, path);
+    put_document(builder, RESOURCE_CORS, space, id, document);
+}
+
+static void expect_rule(const struct snapshot *snapshot, const char *space, const char *method,
+                        const char *path, const char *found) {
+    const struct cors_rule *rule =
+        snapshot_match_cors_rule(snapshot, text(space), text(method), text(path));
+    if (!found) {
+        assert_null(rule);
+        return;
+    }
+    char where[128];
+    assert_non_null(rule);
+    snprintf(where, sizeof where, "%.*s %.*s", (int)rule->space.size, rule->space.data,
+             (int)rule->path.size, rule->path.data);
+    assert_string_equal(where, found);
+}
+
+static void cors_rules_are_matched_by_method_and_path(void **state) {
+    (void)state;
+    struct snapshot_builder *builder = snapshot_builder_create(NULL);
+    put_rule(builder, "default", "GET", "/a/:name");
+    put_rule(builder, "default", "GET", "/a/b");
+    put_rule(builder, "default", "POST", "/files/*rest");
+    put_rule(builder, "alpha", "GET", "/a/b");
+    const struct snapshot *snapshot = snapshot_builder_finish_take(builder, 1);
+    assert_true(snapshot_has_cors_rules(snapshot));
+    expect_rule(snapshot, "default", "GET", "/a/b", "default /a/b");
+    expect_rule(snapshot, "default", "GET", "/a/c", "default /a/:name");
+    expect_rule(snapshot, "default", "POST", "/files/x/y", "default /files/*rest");
+    expect_rule(snapshot, "default", "PUT", "/a/b", NULL);
+    expect_rule(snapshot, "beta", "GET", "/a/b", NULL);
+    expect_rule(snapshot, "", "GET", "/a/b", "alpha /a/b");
+    expect_rule(snapshot, "", "GET", "/a/c", "default /a/:name");
+    builder = snapshot_builder_create(snapshot);
+    remove_it(builder, RESOURCE_CORS, "alpha", "GET/a/b");
+    const struct snapshot *next = snapshot_builder_finish_take(builder, 2);
+    expect_rule(next, "", "GET", "/a/b", "default /a/b");
+    expect_rule(snapshot, "", "GET", "/a/b", "alpha /a/b");
+    snapshot_unref(snapshot);
+    snapshot_unref(next);
+}
+
+static void cors_rules_are_shared_while_they_do_not_change(void **state) {
+    (void)state;
+    const struct snapshot *snapshot = make_some();
+    struct snapshot_builder *builder = snapshot_builder_create(snapshot);
+    put_function(builder, "default", "new", "http");
+    const struct snapshot *next = snapshot_builder_finish_take(builder, 8);
+    assert_ptr_equal(snapshot->cors, next->cors);
+    snapshot_unref(snapshot);
+    expect_rule(next, "default", "GET", "/", "default /");
+    snapshot_unref(next);
+}
+
 static void an_empty_snapshot_holds_nothing(void **state) {
     (void)state;
     size_t count = 9;
@@ -73,6 +136,8 @@ static void an_empty_snapshot_holds_nothing(void **state) {
     (void)snapshot_subscriptions(snapshot, &count);
     assert_int_equal(count, 0);
     assert_non_null(snapshot_routes(snapshot));
+    assert_false(snapshot_has_cors_rules(snapshot));
+    expect_rule(snapshot, "", "GET", "/", NULL);
     snapshot_unref(snapshot);
 }
 
@@ -281,6 +346,8 @@ int main(void) {
         cmocka_unit_test(listings_are_sorted_by_space_and_id),
         cmocka_unit_test(what_does_not_change_is_shared_with_the_snapshot_before),
         cmocka_unit_test(routes_follow_the_subscriptions),
+        cmocka_unit_test(cors_rules_are_matched_by_method_and_path),
+        cmocka_unit_test(cors_rules_are_shared_while_they_do_not_change),
         cmocka_unit_test(the_last_word_on_a_resource_counts),
         cmocka_unit_test(what_cannot_be_understood_is_left_out),
         cmocka_unit_test(an_unfinished_builder_changes_nothing),
