@@ -113,6 +113,7 @@ static enum status start_events_server(struct node *node, struct worker *worker,
         .requires_registered_types = settings_switch(settings, "require-registered-types"),
         .sync_timeout_ms = settings_number(settings, "sync-timeout"),
         .record_sync = record_sync_of(settings),
+        .logs_access = settings_switch(settings, "access-log"),
         .inside_max_requests =
             (size_t)settings_number(settings, "max-inside") / node->worker_count + 1,
     };
@@ -131,6 +132,7 @@ static enum status start_events_server(struct node *node, struct worker *worker,
         .connections_max =
             (size_t)settings_number(settings, "max-connections") / node->worker_count + 1,
         .handler = ingest_handle,
+        .refused = ingest_request_refused,
         .context = worker->ingest,
     };
     return http_server_create(worker->loop, &options, &worker->events_server, error);

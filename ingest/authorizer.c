@@ -10,6 +10,8 @@
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
 #include "core/events/event_format.h"
+#include "core/subscriptions/routes.h"
+#include "ingest/authorizer_cache.h"
 #include "ingest/ingest_private.h"
 
 static struct metric_family authorizations_family = {
@@ -19,45 +21,65 @@ static struct metric_family authorizations_family = {
     .label_names = {"result"},
 };
 
-// One request whose events are asked about, one after the other.
+// One request whose events are asked about, one after the other, all within one deadline.
 struct authorization {
     struct intake *intake;
     void (*next)(struct intake *intake);
     size_t index; // of the event that is asked about
+    int64_t deadline_us;
 };
 
-static void authorize_from(struct authorization *authorization);
+static const struct event_type *type_of(const struct intake *intake, size_t index) {
+    return snapshot_event_type(intake->snapshot, intake_type_space(intake),
+                               intake->events.events[index]->type);
+}
 
-static struct bytes authorizer_of(const struct intake *intake, const struct event *event) {
-    const struct event_type *type =
-        snapshot_event_type(intake->snapshot, intake_type_space(intake), event->type);
-    return type ? type->authorizer_id : (struct bytes){0};
+static bool is_guarded(const struct intake *intake, size_t index) {
+    const struct event_type *type = type_of(intake, index);
+    return type && type->authorizer_id.size > 0;
+}
+
+// False when the authorizer is not registered (yet).
+static bool question_of(const struct authorization *authorization,
+                        struct authorizer_question *ret_question) {
+    const struct intake *intake = authorization->intake;
+    const struct event_type *type = type_of(intake, authorization->index);
+    *ret_question = (struct authorizer_question){
+        .event_type = type,
+        .authorizer = snapshot_function(intake->snapshot, type->space, type->authorizer_id),
+    };
+    (void)event_http_header(&intake->http, "authorization", &ret_question->authorization);
+    return ret_question->authorizer != NULL;
 }
 
 static void refuse(struct authorization *authorization, unsigned status, const char *reason,
-                   const char *message) {
+                   struct bytes message) {
     struct intake *intake = authorization->intake;
     metric_add(METRIC(&authorizations_family, reason), 1);
     free(authorization);
-    intake_refuse(intake, status, status == 503 ? 1 : 0, "%s", message);
+    intake_refuse(intake, status, status == 503 ? 1 : 0, "%.*s",
+                  (int)(message.size < 1000 ? message.size : 1000), message.data);
+}
+
+static void refuse_failed(struct authorization *authorization, const char *reason,
+                          const char *message) {
+    refuse(authorization, 403, reason, bytes_of_text(message));
 }
 
 // Puts authtype, authid and authclaims (the documented extension authcontext) into the event. What
 // the client itself sent under these names goes, so that it cannot pass for the authorizer's word.
-static enum status mark_event(struct intake *intake, size_t index, const char *principal,
-                              const json_t *context, struct error *error) {
+static enum status mark_event(struct intake *intake, size_t index,
+                              const struct authorizer_decision *decision, struct error *error) {
     const struct event *marked = NULL;
     static const char *const names[] = {"authtype", "authid", "authclaims"};
     struct event_builder *builder =
         event_builder_of_without(intake->events.events[index], names, ARRAY_LENGTH(names));
     event_builder_set(builder, BYTES("authtype"), BYTES("user"), EVENT_VALUE_STRING);
-    if (principal && principal[0] != '\0') {
-        event_builder_set(builder, BYTES("authid"), bytes_of_text(principal), EVENT_VALUE_STRING);
+    if (decision->principal.size > 0) {
+        event_builder_set(builder, BYTES("authid"), decision->principal, EVENT_VALUE_STRING);
     }
-    if (json_is_object(context) && json_object_size(context) > 0) {
-        char *claims = json_write(context);
-        event_builder_set(builder, BYTES("authclaims"), bytes_of_text(claims), EVENT_VALUE_STRING);
-        free(claims);
+    if (decision->claims.size > 0) {
+        event_builder_set(builder, BYTES("authclaims"), decision->claims, EVENT_VALUE_STRING);
     }
     enum status status = event_builder_finish_take(builder, &marked, error);
     if (status == STATUS_OK) {
@@ -67,30 +89,73 @@ static enum status mark_event(struct intake *intake, size_t index, const char *p
     return status;
 }
 
-static void read_answer(struct authorization *authorization, const json_t *answer) {
+#define MALFORMED "not authorized: the authorizer's answer is malformed"
+
+// False when the request is refused; the authorization is gone then.
+static bool apply(struct authorization *authorization, const struct authorizer_decision *decision,
+                  const char *result) {
     struct error error;
+    if (!decision->is_granted) {
+        refuse(authorization, 403, "refused", decision->message);
+        return false;
+    }
+    if (mark_event(authorization->intake, authorization->index, decision, &error) != STATUS_OK) {
+        refuse_failed(authorization, "unreadable", MALFORMED);
+        return false;
+    }
+    metric_add(METRIC(&authorizations_family, result), 1);
+    return true;
+}
+
+static struct bytes text_of(const json_t *value) {
+    return (struct bytes){json_string_value(value), json_string_length(value)};
+}
+
+// Borrows from answer, and from claims, which the caller clears.
+static enum status read_decision(const json_t *answer, struct buffer *claims,
+                                 struct authorizer_decision *ret_decision) {
     const json_t *granted = json_object_get(answer, "authorization");
     const json_t *refused = json_object_get(answer, "error");
+    const json_t *principal = json_object_get(granted, "principalId");
+    const json_t *context = json_object_get(granted, "context");
+    *ret_decision = (struct authorizer_decision){.message = BYTES("not authorized")};
     if (refused && !json_is_null(refused)) {
-        const char *message = json_string_value(json_object_get(refused, "message"));
-        refuse(authorization, 403, "refused", message ? message : "not authorized");
-        return;
+        struct bytes message = text_of(json_object_get(refused, "message"));
+        ret_decision->message = message.size > 0 ? message : ret_decision->message;
+        return STATUS_OK;
     }
-    if (!json_is_object(granted)) {
-        refuse(authorization, 403, "unreadable",
-               "not authorized: the authorizer's answer is malformed");
-        return;
+    bool is_well_formed = json_is_object(granted) &&
+                          (!principal || json_is_null(principal) || json_is_string(principal)) &&
+                          (!context || json_is_null(context) || json_is_object(context));
+    if (!is_well_formed) {
+        return STATUS_INVALID;
     }
-    const char *principal = json_string_value(json_object_get(granted, "principalId"));
-    if (mark_event(authorization->intake, authorization->index, principal,
-                   json_object_get(granted, "context"), &error) != STATUS_OK) {
-        refuse(authorization, 403, "unreadable",
-               "not authorized: the authorizer's answer is malformed");
-        return;
+    if (json_object_size(context) > 0) {
+        json_append(context, claims);
     }
-    metric_add(METRIC(&authorizations_family, "granted"), 1);
-    authorization->index++;
-    authorize_from(authorization);
+    ret_decision->is_granted = true;
+    ret_decision->principal = text_of(principal);
+    ret_decision->claims = buffer_bytes(claims);
+    return STATUS_OK;
+}
+
+// False when the request is refused.
+static bool decide(struct authorization *authorization, const json_t *answer) {
+    struct authorizer_decision decision;
+    struct authorizer_question question;
+    struct ingest *ingest = authorization->intake->ingest;
+    struct buffer claims = {0};
+    if (read_decision(answer, &claims, &decision) != STATUS_OK) {
+        refuse_failed(authorization, "unreadable", MALFORMED);
+        return false;
+    }
+    if (question_of(authorization, &question)) {
+        authorizer_cache_keep(ingest->authorizer_cache, &question, &decision,
+                              event_loop_now_us(ingest->options.loop));
+    }
+    bool is_granted = apply(authorization, &decision, "granted");
+    buffer_clear(&claims);
+    return is_granted;
 }
 
 // Whoever sends events decides how often this comes.
@@ -104,32 +169,85 @@ static void log_failure(const struct invocation_result *result) {
     }
 }
 
+static void authorize_from(struct authorization *authorization);
+
 static void authorizer_answered(void *context, const struct invocation_result *result) {
     struct authorization *authorization = context;
     struct error error;
     json_t *answer = NULL;
     if (result->outcome == INVOCATION_CANCELLED) {
         // 403 would be a last word, and nobody has decided.
-        refuse(authorization, 503, "cancelled", "this gateway is shutting down");
+        refuse(authorization, 503, "cancelled", BYTES("this gateway is shutting down"));
         return;
     }
     if (result->outcome != INVOCATION_SUCCEEDED) {
         log_failure(result);
-        refuse(authorization, 403, "failed", "not authorized: the authorizer failed");
+        refuse_failed(authorization, "failed", "not authorized: the authorizer failed");
         return;
     }
     if (json_parse(result->body, &answer, &error) != STATUS_OK) {
-        refuse(authorization, 403, "unreadable",
-               "not authorized: the authorizer's answer is malformed");
+        refuse_failed(authorization, "unreadable", MALFORMED);
         return;
     }
-    read_answer(authorization, answer);
+    bool is_granted = decide(authorization, answer);
     json_decref(answer);
+    if (is_granted) {
+        authorization->index++;
+        authorize_from(authorization);
+    }
+}
+
+// Of the synchronous subscription that would get the event, else of an asynchronous one.
+struct matched_params {
+    struct buffer *ret_body;
+    const struct event *request;
+    bool is_written;
+};
+
+// An http.request's data is the request as functions see it.
+static void append_request(void *context, const struct route_match *match) {
+    struct matched_params *matched = context;
+    if (matched->is_written) {
+        return;
+    }
+    struct event_params params = {.items = match->params, .count = match->param_count};
+    struct event_message message;
+    event_format_write(matched->request, EVENT_FORMAT_CLOUDEVENTS_BINARY_1_0, &params,
+                       (struct bytes){0}, &message);
+    buffer_append(matched->ret_body, message.body);
+    event_message_clear(&message);
+    matched->is_written = true;
+}
+
+static void append_request_with_params(const struct intake *intake, const struct event *request,
+                                       struct buffer *body) {
+    const struct routes *routes = snapshot_routes(intake->snapshot);
+    struct route_query query = intake_route_query(intake);
+    struct matched_params matched = {.ret_body = body, .request = request};
+    if (!routes_match_sync(routes, &query, append_request, &matched)) {
+        routes_match_async(routes, &query, append_request, &matched);
+    }
+    if (!matched.is_written) {
+        buffer_append(body, request->data);
+    }
+}
+
+// In the authorizer's own format, where that is one JSON object.
+static void append_event(const struct event *event, const struct function *authorizer,
+                         struct buffer *payload) {
+    struct event_message message;
+    bool is_object = authorizer->has_event_format &&
+                     authorizer->event_format != EVENT_FORMAT_CLOUDEVENTS_BINARY_1_0;
+    event_format_write(event, is_object ? authorizer->event_format : EVENT_FORMAT_CLOUDEVENTS_1_0,
+                       NULL, (struct bytes){0}, &message);
+    buffer_append(payload, message.body);
+    event_message_clear(&message);
 }
 
 // {"event": the event, "request": {path, method, host, headers, query, params, body}}
 static enum status write_payload(const struct intake *intake, const struct event *event,
-                                 struct buffer *payload, struct error *error) {
+                                 const struct function *authorizer, struct buffer *payload,
+                                 struct error *error) {
     struct event_list requests = {0};
     unsigned http_status = 0;
     struct event_http_options options = {.source = event->source, .context = event->context};
@@ -139,44 +257,64 @@ static enum status write_payload(const struct intake *intake, const struct event
         return status;
     }
     buffer_append_text(payload, "{\"event\":");
-    event_format_append_json(event, payload);
+    append_event(event, authorizer, payload);
     buffer_append_text(payload, ",\"request\":");
-    buffer_append(payload, requests.events[0]->data);
+    append_request_with_params(intake, requests.events[0], payload);
     buffer_append_text(payload, "}");
     event_list_clear(&requests);
     return STATUS_OK;
 }
 
-static void ask(struct authorization *authorization, struct bytes authorizer_id) {
+static void ask(struct authorization *authorization, const struct authorizer_question *question,
+                int64_t left_us) {
     struct intake *intake = authorization->intake;
     struct error error;
     struct buffer payload = {0};
     const struct event *event = intake->events.events[authorization->index];
-    if (write_payload(intake, event, &payload, &error) != STATUS_OK) {
+    if (write_payload(intake, event, question->authorizer, &payload, &error) != STATUS_OK) {
         buffer_clear(&payload);
-        refuse(authorization, 403, "failed",
-               "not authorized: the request cannot be shown to the authorizer");
+        refuse_failed(authorization, "failed",
+                      "not authorized: the request cannot be shown to the authorizer");
         return;
     }
     struct invocation_options options = {
         .snapshot = intake->snapshot,
-        .space = intake_type_space(intake),
-        .function_id = authorizer_id,
+        .space = question->event_type->space,
+        .function_id = question->event_type->authorizer_id,
         .payload = buffer_bytes(&payload),
-        .timeout_ms = intake->ingest->options.sync_timeout_ms,
+        .timeout_ms = left_us / 1000,
     };
-    (void)invoker_invoke(intake->ingest->options.invoker, &options, authorizer_answered,
-                         authorization);
+    intake_call(intake, &options, authorizer_answered, authorization);
     buffer_clear(&payload);
+}
+
+// True when it is known to be let in. Else the request waits for the authorizer, or is refused.
+static bool authorize_event(struct authorization *authorization) {
+    struct ingest *ingest = authorization->intake->ingest;
+    int64_t now_us = event_loop_now_us(ingest->options.loop);
+    int64_t left_us = authorization->deadline_us - now_us;
+    struct authorizer_question question;
+    if (!question_of(authorization, &question)) {
+        refuse_failed(authorization, "failed", "not authorized: the authorizer is not registered");
+        return false;
+    }
+    const struct authorizer_decision *known =
+        authorizer_cache_find(ingest->authorizer_cache, &question, now_us);
+    if (known) {
+        return apply(authorization, known, "granted from the cache");
+    }
+    if (left_us < 1000) {
+        refuse_failed(authorization, "failed", "not authorized: the authorizer took too long");
+    } else {
+        ask(authorization, &question, left_us);
+    }
+    return false;
 }
 
 static void authorize_from(struct authorization *authorization) {
     struct intake *intake = authorization->intake;
     for (; authorization->index < intake->events.count; authorization->index++) {
-        struct bytes authorizer_id =
-            authorizer_of(intake, intake->events.events[authorization->index]);
-        if (authorizer_id.size > 0) {
-            ask(authorization, authorizer_id);
+        if (is_guarded(intake, authorization->index) && !authorize_event(authorization)) {
             return;
         }
     }
@@ -188,15 +326,19 @@ static void authorize_from(struct authorization *authorization) {
 void authorize(struct intake *intake, void (*next)(struct intake *intake)) {
     // Most events have none: nothing is allocated for them.
     size_t index = 0;
-    while (index < intake->events.count &&
-           authorizer_of(intake, intake->events.events[index]).size == 0) {
+    while (index < intake->events.count && !is_guarded(intake, index)) {
         index++;
     }
     if (index == intake->events.count) {
         next(intake);
         return;
     }
+    struct event_loop *loop = intake->ingest->options.loop;
     struct authorization *authorization = memory_allocate(sizeof *authorization);
-    *authorization = (struct authorization){.intake = intake, .next = next, .index = index};
+    *authorization = (struct authorization){
+        .intake = intake,
+        .next = next,
+        .index = index,
+        .deadline_us = event_loop_now_us(loop) + intake->ingest->options.sync_timeout_ms * 1000};
     authorize_from(authorization);
 }

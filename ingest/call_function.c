@@ -2,6 +2,7 @@
 // loop and its answer is the caller's; the event is recorded beside the call. Nobody waits for the
 // log unless --record-sync durable says so.
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include "core/base/clock.h"
@@ -9,6 +10,7 @@
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
 #include "core/events/causation_depth.h"
+#include "core/subscriptions/routes.h"
 #include "ingest/function_answer.h"
 #include "ingest/ingest_private.h"
 #include "ingest/recording.h"
@@ -36,6 +38,13 @@ struct sync_call {
     struct bytes space, function_id; // in the intake's snapshot or request
     bool waits_for_function;
     bool waits_for_log;
+};
+
+// Whom to call, and what the event's record says of it.
+struct sync_target {
+    struct bytes space, function_id;
+    struct event_params params;
+    struct bytes sync;
 };
 
 static void sync_call_answer_when_done(struct sync_call *call) {
@@ -82,7 +91,7 @@ static void function_answered(void *context, const struct invocation_result *res
     sync_call_answer_when_done(call);
 }
 
-static void record_call(struct sync_call *call, struct bytes sync) {
+static void record_call(struct sync_call *call, const struct recording_marks *marks) {
     struct ingest *ingest = call->intake->ingest;
     const struct event *event = call->intake->events.events[0];
     count_received(call->intake, event);
@@ -90,37 +99,52 @@ static void record_call(struct sync_call *call, struct bytes sync) {
     case RECORD_SYNC_OFF:
         return;
     case RECORD_SYNC_ASYNC:
-        (void)recording_start(ingest, event, sync, NULL, NULL);
+        (void)recording_start(ingest, event, marks, NULL, NULL);
         return;
     case RECORD_SYNC_DURABLE:
-        call->waits_for_log = recording_start(ingest, event, sync, call_recorded, call);
+        call->waits_for_log = recording_start(ingest, event, marks, call_recorded, call);
     }
 }
 
-static void sync_call_start(struct sync_call *call, struct bytes space, struct bytes function_id,
-                            const struct event_params *params, struct bytes sync) {
+// The call is a span of the event's trace; what the event becomes later goes on with that trace,
+// also where it begins here.
+static void write_trace(struct intake *intake) {
+    struct trace_context trace = trace_context_of(
+        intake->events.events[0], random_below(UINT64_MAX), random_below(UINT64_MAX));
+    trace_context_write(&trace, random_below(UINT64_MAX), intake->traceparent);
+}
+
+static void sync_call_start(struct sync_call *call, const struct sync_target *target) {
     struct intake *intake = call->intake;
+    const struct event *event = intake->events.events[0];
+    struct bytes tracestate = trace_state_of(event);
     char depth[CAUSATION_DEPTH_TEXT_SIZE];
-    causation_depth_write_next(intake->events.events[0], depth);
+    causation_depth_write_next(event, depth);
+    write_trace(intake);
     const struct http_header headers[] = {
         {BYTES(CAUSATION_DEPTH_HEADER), bytes_of_text(depth)},
+        {BYTES("traceparent"), bytes_of_text(intake->traceparent)},
+        {BYTES("tracestate"), tracestate},
     };
+    struct recording_marks marks = {.sync = target->sync,
+                                    .traceparent = bytes_of_text(intake->traceparent),
+                                    .tracestate = tracestate};
     struct invocation_options options = {
         .snapshot = intake->snapshot,
-        .space = space,
-        .function_id = function_id,
-        .event = intake->events.events[0],
-        .params = params,
+        .space = target->space,
+        .function_id = target->function_id,
+        .event = event,
+        .params = &target->params,
         .headers = headers,
-        .header_count = ARRAY_LENGTH(headers),
+        .header_count = ARRAY_LENGTH(headers) - (tracestate.size == 0),
         .timeout_ms = intake->ingest->options.sync_timeout_ms,
     };
     call->waits_for_function = true;
-    call->space = space;
-    call->function_id = function_id;
-    record_call(call, sync);
-    told_call_begin(&call->told, intake, space, function_id, params);
-    (void)invoker_invoke(intake->ingest->options.invoker, &options, function_answered, call);
+    call->space = target->space;
+    call->function_id = target->function_id;
+    record_call(call, &marks);
+    told_call_begin(&call->told, intake, target->space, target->function_id, &target->params);
+    intake_call(intake, &options, function_answered, call);
 }
 
 static struct sync_call *sync_call_create(struct intake *intake) {
@@ -145,41 +169,22 @@ static void start_for_match(void *context, const struct route_match *match) {
         return;
     }
     struct sync_call *call = sync_call_create(intake);
-    struct event_params params = {.items = match->params, .count = match->param_count};
+    struct sync_target target = {
+        .space = match->subscription->space,
+        .function_id = match->subscription->function_id,
+        .params = {.items = match->params, .count = match->param_count},
+        .sync = match->subscription->id,
+    };
     call->read_answer = function_answer_of_subscription;
-    sync_call_start(call, match->subscription->space, match->subscription->function_id, &params,
-                    match->subscription->id);
+    sync_call_start(call, &target);
 }
 
 bool call_sync_subscription(struct intake *intake) {
     if (intake->events.count != 1) {
         return false; // A batch is asynchronous.
     }
-    const struct event *event = intake->events.events[0];
-    struct route_query query = {.space = event->context.space,
-                                .type = event->type,
-                                .method = event->context.method,
-                                .path = event->context.path};
+    struct route_query query = intake_route_query(intake);
     return routes_match_sync(snapshot_routes(intake->snapshot), &query, start_for_match, intake);
-}
-
-// The event of an invoke is a custom event of the type "invoke".
-static enum status make_invoke_event(struct intake *intake, unsigned *ret_http_status,
-                                     struct error *error) {
-    struct event_http_options options = {
-        .source = bytes_of_text(intake->ingest->options.source),
-        .context = {.space = buffer_bytes(&intake->space),
-                    .method = intake->http.method,
-                    .path = buffer_bytes(&intake->path),
-                    .received_us = clock_wall_us()},
-    };
-    enum status status = event_http_decode(&intake->http, EVENT_DIALECT_CUSTOM, &options,
-                                           &intake->events, ret_http_status, error);
-    // A body that is itself an event brings its own type.
-    if (status == STATUS_OK) {
-        status = check_not_system(intake, error);
-    }
-    return status == STATUS_OK ? take_causation_depth(intake, error) : status;
 }
 
 static void answer_no_such_function(struct intake *intake) {
@@ -192,31 +197,32 @@ static void answer_no_such_function(struct intake *intake) {
     intake_answer(intake, &response);
 }
 
-void call_invoked_function(struct intake *intake) {
-    struct error error;
+bool check_invoked_function(struct intake *intake) {
     struct bytes function_id;
-    unsigned http_status = 400;
-    if (!http_request_header(intake->request, "Function-ID", &function_id)) {
+    if (!event_http_header(&intake->http, "function-id", &function_id)) {
         intake_refuse(intake, 400, 0, "invoke: the Function-ID header is missing");
-        return;
+        return false;
     }
-    struct bytes space = intake_type_space(intake);
-    if (!snapshot_function(intake->snapshot, space, function_id)) {
+    if (!snapshot_function(intake->snapshot, intake_type_space(intake), function_id)) {
         answer_no_such_function(intake);
-        return;
+        return false;
     }
-    if (make_invoke_event(intake, &http_status, &error) != STATUS_OK) {
-        intake_refuse(intake, http_status, 0, "%s", error.text);
-        return;
-    }
+    return true;
+}
+
+void call_invoked_function(struct intake *intake) {
+    struct sync_target target = {.space = intake_type_space(intake)};
+    struct buffer sync = {0};
     if (refuse_if_too_deep(intake)) {
         return;
     }
+    bool has_id = event_http_header(&intake->http, "function-id", &target.function_id);
+    assert(has_id); // check_invoked_function
+    buffer_append_text(&sync, "invoke,");
+    buffer_append(&sync, target.function_id);
+    target.sync = buffer_bytes(&sync);
     struct sync_call *call = sync_call_create(intake);
     call->read_answer = function_answer_of_invoke;
-    struct buffer sync = {0};
-    buffer_append_text(&sync, "invoke,");
-    buffer_append(&sync, function_id);
-    sync_call_start(call, space, function_id, NULL, buffer_bytes(&sync));
+    sync_call_start(call, &target);
     buffer_clear(&sync);
 }

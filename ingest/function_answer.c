@@ -1,7 +1,9 @@
 #include "ingest/function_answer.h"
 
+#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/json.h"
 #include "core/base/memory.h"
@@ -64,13 +66,33 @@ static bool header_is_ours(const char *name) {
     return false;
 }
 
-static bool text_is_header_safe(const char *text) {
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 && *text != '\t') {
+static bool is_header_name(const char *name) {
+    static const char other[] = "!#$%&'*+-.^_`|~";
+    for (const char *byte = name; *byte; byte++) {
+        if (!isalnum((unsigned char)*byte) && !strchr(other, *byte)) {
             return false;
         }
     }
-    return true;
+    return name[0] != '\0';
+}
+
+static bool is_header_value(const json_t *value) {
+    const char *text = json_string_value(value);
+    for (size_t i = 0; i < json_string_length(value); i++) {
+        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 0x7f) {
+            return false;
+        }
+    }
+    return json_is_string(value);
+}
+
+static bool answer_has_header(const struct function_answer *answer, struct bytes name) {
+    for (size_t i = 0; i < answer->response.header_count; i++) {
+        if (bytes_equal_ignoring_case(answer->headers[i].name, name)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum status read_headers(const json_t *headers, struct function_answer *answer) {
@@ -84,15 +106,15 @@ static enum status read_headers(const json_t *headers, struct function_answer *a
     }
     answer->headers = memory_allocate(json_object_size(headers) * sizeof *answer->headers);
     json_object_foreach((json_t *)headers, name, value) {
-        const char *text = json_string_value(value);
-        if (!text || name[0] == '\0' || !text_is_header_safe(name) || !text_is_header_safe(text)) {
+        if (!is_header_name(name) || !is_header_value(value)) {
             return STATUS_INVALID;
         }
         if (header_is_ours(name)) {
             continue;
         }
         answer->headers[answer->response.header_count++] =
-            (struct http_header){.name = bytes_of_text(name), .value = bytes_of_text(text)};
+            (struct http_header){.name = bytes_of_text(name),
+                                 .value = {json_string_value(value), json_string_length(value)}};
     }
     answer->response.headers = answer->headers;
     return STATUS_OK;
@@ -114,7 +136,11 @@ static enum status read_body(const json_t *document, struct function_answer *ans
         answer->response.body = text;
         return STATUS_OK;
     }
+    // Not text: it is sent as the JSON that it is.
     json_append(body, &answer->storage);
+    if (!answer_has_header(answer, BYTES("Content-Type"))) {
+        answer->response.content_type = "application/json";
+    }
     answer->response.body = buffer_bytes(&answer->storage);
     return STATUS_OK;
 }

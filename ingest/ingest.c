@@ -1,140 +1,17 @@
 #include "ingest/ingest.h"
 
 #include <ctype.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/clock.h"
 #include "core/base/memory.h"
-#include "core/base/metrics.h"
 #include "core/base/text.h"
 #include "core/events/causation_depth.h"
 #include "core/subscriptions/path_pattern.h"
+#include "core/subscriptions/routes.h"
+#include "ingest/access_log.h"
+#include "ingest/authorizer_cache.h"
 #include "ingest/ingest_private.h"
-
-static struct metric_family requests_family = {
-    .name = "eventgateway_events_requests_total",
-    .help = "Requests to the Events API by the status that they were answered with.",
-    .kind = METRIC_COUNTER,
-    .label_names = {"code"},
-};
-
-static struct metric_family received_family = {
-    .name = "eventgateway_events_received_total",
-    .help = "Events received; a type that is not registered counts as other.",
-    .kind = METRIC_COUNTER,
-    .label_names = {"space", "type"},
-};
-
-static void count_answer(unsigned status) {
-    char code[8];
-    snprintf(code, sizeof code, "%u", status);
-    metric_add(METRIC(&requests_family, code), 1);
-}
-
-#define LABEL_MAX 256 // the longest name that can be registered
-
-// A copy that ends in a NUL, cut at the label's size.
-static void copy_label(struct bytes name, char ret_label[LABEL_MAX + 1]) {
-    size_t size = name.size < LABEL_MAX ? name.size : LABEL_MAX;
-    memcpy(ret_label, name.data, size);
-    ret_label[size] = '\0';
-}
-
-void count_received(const struct intake *intake, const struct event *event) {
-    char space_label[LABEL_MAX + 1] = "default";
-    char type_label[LABEL_MAX + 1] = "other";
-    struct bytes space = intake_type_space(intake);
-    // Names from outside become labels only when they are registered, so that nobody can flood the
-    // metrics.
-    if (snapshot_event_type(intake->snapshot, space, event->type)) {
-        copy_label(space, space_label);
-        copy_label(event->type, type_label);
-    } else if (intake->dialect == EVENT_DIALECT_REQUEST) {
-        copy_label(BYTES("http.request"), type_label);
-    }
-    metric_add(METRIC(&received_family, space_label, type_label), 1);
-}
-
-struct bytes intake_type_space(const struct intake *intake) {
-    return intake->space.size > 0 ? buffer_bytes(&intake->space) : BYTES("default");
-}
-
-static void intake_destroy(struct intake *intake) {
-    intake->ingest->requests_inside--;
-    event_list_clear(&intake->events);
-    snapshot_unref(intake->snapshot);
-    buffer_clear(&intake->space);
-    buffer_clear(&intake->path);
-    free(intake->method);
-    free((void *)intake->http.headers);
-    free(intake);
-}
-
-void intake_answer(struct intake *intake, const struct http_response *response) {
-    count_answer(response->status);
-    http_respond(intake->request, response);
-    intake_destroy(intake);
-}
-
-void intake_refuse(struct intake *intake, unsigned status, unsigned retry_after_s,
-                   const char *format, ...) {
-    char text[1200];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    count_answer(status);
-    http_respond_error(intake->request, status, retry_after_s, "%s", text);
-    intake_destroy(intake);
-}
-
-struct header_collector {
-    struct http_header *headers;
-    size_t count;
-    size_t capacity;
-};
-
-static bool collect_header(void *context, const struct http_header *header) {
-    struct header_collector *collector = context;
-    if (collector->count == collector->capacity) {
-        collector->capacity = collector->capacity > 0 ? collector->capacity * 2 : 16;
-        collector->headers =
-            memory_resize(collector->headers, collector->capacity, sizeof *collector->headers);
-    }
-    collector->headers[collector->count++] = *header;
-    return true;
-}
-
-static char *upper_case(struct bytes text) {
-    char *upper = bytes_to_text(text);
-    for (char *letter = upper; *letter; letter++) {
-        *letter = (char)toupper((unsigned char)*letter);
-    }
-    return upper;
-}
-
-static struct intake *intake_create(struct ingest *ingest, struct http_request *request) {
-    struct intake *intake = memory_allocate(sizeof *intake);
-    intake->ingest = ingest;
-    intake->request = request;
-    intake->snapshot = registry_snapshot(ingest->options.registry);
-    intake->method = upper_case(http_request_method(request));
-    struct header_collector collector = {0};
-    http_request_each_header(request, collect_header, &collector);
-    intake->http = (struct event_http_request){
-        .method = bytes_of_text(intake->method),
-        .path = http_request_path(request),
-        .query = http_request_query(request),
-        .headers = collector.headers,
-        .header_count = collector.count,
-        .body = http_request_body(request),
-    };
-    ingest->requests_inside++;
-    return intake;
-}
 
 // "team1.example.com:4000" with the hosted domain example.com gives "team1".
 static struct bytes space_of_host(const struct intake *intake) {
@@ -185,7 +62,7 @@ static int shown_size(struct bytes text) {
 
 // Contract 2.2: the host decides, else the Space header, else none. Under a hosted domain the space
 // is also the first segment of the path.
-static enum status find_space(struct intake *intake, struct error *error) {
+static void find_space(struct intake *intake) {
     struct bytes hosted = space_of_host(intake);
     struct bytes header = {0};
     if (hosted.size > 0) {
@@ -193,6 +70,10 @@ static enum status find_space(struct intake *intake, struct error *error) {
     } else if (http_request_header(intake->request, "Space", &header)) {
         buffer_append(&intake->space, bytes_trim(header));
     }
+    set_path(intake, hosted);
+}
+
+static enum status check_space(const struct intake *intake, struct error *error) {
     if (intake->space.size > 0 && !space_is_valid(buffer_bytes(&intake->space))) {
         return error_set(error, STATUS_INVALID,
                          "space \"%.*s\": at least 3 letters, digits, '.', '-' or '_'",
@@ -202,11 +83,66 @@ static enum status find_space(struct intake *intake, struct error *error) {
         return error_set(error, STATUS_INVALID,
                          "no space: name it in the Space header (this gateway requires one)");
     }
-    set_path(intake, hosted);
     return STATUS_OK;
 }
 
-enum status check_not_system(const struct intake *intake, struct error *error) {
+static bool is_classic(const struct intake *intake) {
+    return intake->dialect == EVENT_DIALECT_CUSTOM || intake->dialect == EVENT_DIALECT_INVOKE;
+}
+
+// A rule decides; without one, classic custom events are open to every origin.
+static void find_cors(struct intake *intake) {
+    struct cors_request request = {.method = intake->http.method};
+    const struct cors_rule *rule =
+        snapshot_match_cors_rule(intake->snapshot, buffer_bytes(&intake->space),
+                                 intake->http.method, buffer_bytes(&intake->path));
+    bool has_origin =
+        (rule || is_classic(intake)) && event_http_header(&intake->http, "origin", &request.origin);
+    if (rule || has_origin) {
+        cors_answer_request(rule, &request, &intake->cors);
+    }
+}
+
+static bool names_event_header(struct bytes headers) {
+    while (headers.size > 0) {
+        struct bytes name = bytes_slice(headers, 0, bytes_find(headers, ','));
+        headers = bytes_slice(headers, name.size + 1, headers.size);
+        if (bytes_equal_ignoring_case(bytes_trim(name), BYTES("event"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// A browser's question about a request that it has not sent yet. It comes without the headers of
+// that request, so without a Space: the host can name one, else a rule of any space counts. True
+// when it was answered; where no rule says anything an OPTIONS request is like any other.
+static bool answer_preflight(struct intake *intake) {
+    struct error error;
+    struct cors_request request = {0};
+    if (!bytes_equal_text(intake->http.method, "OPTIONS") ||
+        !event_http_header(&intake->http, "origin", &request.origin) ||
+        !event_http_header(&intake->http, "access-control-request-method", &request.method)) {
+        return false;
+    }
+    char *method = upper_case_of(request.method);
+    const struct cors_rule *rule =
+        snapshot_match_cors_rule(intake->snapshot, buffer_bytes(&intake->space),
+                                 bytes_of_text(method), buffer_bytes(&intake->path));
+    free(method);
+    (void)event_http_header(&intake->http, "access-control-request-headers", &request.headers);
+    if (!rule && !names_event_header(request.headers)) {
+        return false;
+    }
+    if (cors_answer_preflight(rule, &request, &intake->cors, &error) == STATUS_OK) {
+        intake_answer(intake, &(struct http_response){.status = 204});
+    } else {
+        intake_refuse(intake, 403, 0, "%s", error.text);
+    }
+    return true;
+}
+
+static enum status check_not_system(const struct intake *intake, struct error *error) {
     for (size_t i = 0; i < intake->events.count; i++) {
         struct bytes type = intake->events.events[i]->type;
         if (event_type_is_system(type)) {
@@ -233,10 +169,11 @@ static enum status check_registered(const struct intake *intake, struct error *e
     return STATUS_OK;
 }
 
-enum status take_causation_depth(struct intake *intake, struct error *error) {
+// STATUS_INVALID when the request's header is no number; else its events have at least that depth.
+static enum status take_causation_depth(struct intake *intake, struct error *error) {
     struct bytes header;
     enum status status = STATUS_OK;
-    if (!http_request_header(intake->request, CAUSATION_DEPTH_HEADER, &header)) {
+    if (!event_http_header(&intake->http, CAUSATION_DEPTH_HEADER, &header)) {
         return STATUS_OK;
     }
     for (size_t i = 0; status == STATUS_OK && i < intake->events.count; i++) {
@@ -245,45 +182,32 @@ enum status take_causation_depth(struct intake *intake, struct error *error) {
     return status;
 }
 
-void intake_tell_received(const struct intake *intake) {
-    for (size_t i = 0; i < intake->events.count; i++) {
-        system_emit_received(&intake->ingest->emitter, intake->snapshot, intake->events.events[i],
-                             buffer_bytes(&intake->path), &intake->http);
-    }
-}
-
 static bool something_matches(const struct intake *intake) {
-    const struct event *event = intake->events.events[0];
-    struct route_query query = {.space = event->context.space,
-                                .type = event->type,
-                                .method = event->context.method,
-                                .path = event->context.path};
+    struct route_query query = intake_route_query(intake);
     return routes_has_match(snapshot_routes(intake->snapshot), &query);
 }
 
 static void deliver(struct intake *intake) {
-    if (!call_sync_subscription(intake)) {
+    if (intake->dialect == EVENT_DIALECT_INVOKE) {
+        call_invoked_function(intake);
+    } else if (!call_sync_subscription(intake)) {
         receive_event(intake);
     }
 }
 
+// The event of an invoke is a custom event of the type "invoke", unless its body is itself an event
+// and brings its own type.
 static void take_events(struct intake *intake) {
     struct error error;
     unsigned http_status = 400;
-    struct event_http_options options = {
-        .source = bytes_of_text(intake->ingest->options.source),
-        .context = {.space = buffer_bytes(&intake->space),
-                    .method = intake->http.method,
-                    .path = buffer_bytes(&intake->path),
-                    .received_us = clock_wall_us()},
-    };
-    if (event_http_decode(&intake->http, intake->dialect, &options, &intake->events, &http_status,
-                          &error) != STATUS_OK) {
+    bool is_invoke = intake->dialect == EVENT_DIALECT_INVOKE;
+    if (intake_decode(intake, is_invoke ? EVENT_DIALECT_CUSTOM : intake->dialect, &http_status,
+                      &error) != STATUS_OK) {
         intake_refuse(intake, http_status, 0, "%s", error.text);
         return;
     }
     if (check_not_system(intake, &error) != STATUS_OK ||
-        check_registered(intake, &error) != STATUS_OK ||
+        (!is_invoke && check_registered(intake, &error) != STATUS_OK) ||
         take_causation_depth(intake, &error) != STATUS_OK) {
         intake_refuse(intake, 400, 0, "%s", error.text);
         return;
@@ -295,15 +219,33 @@ static void take_events(struct intake *intake) {
     authorize(intake, deliver);
 }
 
-static bool custom_event_has_wrong_method(const struct intake *intake) {
-    return intake->dialect == EVENT_DIALECT_CUSTOM && strcmp(intake->method, "POST") != 0;
+static void take_request(struct intake *intake) {
+    struct error error;
+    unsigned http_status = 400;
+    if (event_http_dialect(&intake->http, &intake->dialect, &http_status, &error) != STATUS_OK) {
+        intake_refuse(intake, http_status, 0, "%s", error.text);
+        return;
+    }
+    intake->has_dialect = true;
+    if (is_classic(intake) || snapshot_has_cors_rules(intake->snapshot)) {
+        find_cors(intake);
+    }
+    if (is_classic(intake) && strcmp(intake->method, "POST") != 0) {
+        intake_refuse(intake, 400, 0, "custom event can be emitted only with POST method");
+        return;
+    }
+    if (check_space(intake, &error) != STATUS_OK) {
+        intake_refuse(intake, 400, 0, "%s", error.text);
+        return;
+    }
+    if (intake->dialect != EVENT_DIALECT_INVOKE || check_invoked_function(intake)) {
+        take_events(intake);
+    }
 }
 
 void ingest_handle(void *context, struct http_request *request) {
     struct ingest *ingest = context;
     struct intake *intake = intake_create(ingest, request);
-    struct error error;
-    unsigned http_status = 400;
     if (ingest->is_closed) {
         intake_refuse(intake, 503, 1, "this gateway is shutting down");
         return;
@@ -312,22 +254,16 @@ void ingest_handle(void *context, struct http_request *request) {
         intake_refuse(intake, 503, 1, "too many requests inside");
         return;
     }
-    if (event_http_dialect(&intake->http, &intake->dialect, &http_status, &error) != STATUS_OK) {
-        intake_refuse(intake, http_status, 0, "%s", error.text);
-        return;
+    find_space(intake);
+    if (!answer_preflight(intake)) {
+        take_request(intake);
     }
-    if (custom_event_has_wrong_method(intake)) {
-        intake_refuse(intake, 400, 0, "custom event can be emitted only with POST method");
-        return;
-    }
-    if (find_space(intake, &error) != STATUS_OK) {
-        intake_refuse(intake, 400, 0, "%s", error.text);
-        return;
-    }
-    if (intake->dialect == EVENT_DIALECT_INVOKE) {
-        call_invoked_function(intake);
-    } else {
-        take_events(intake);
+}
+
+void ingest_request_refused(void *context, const struct http_refused_request *refused) {
+    const struct ingest *ingest = context;
+    if (ingest->options.logs_access) {
+        access_log_write_refused(refused);
     }
 }
 
@@ -350,6 +286,7 @@ enum status ingest_create(const struct ingest_options *options, struct ingest **
         .source = bytes_of_text(options->source),
         .is_hosted = options->hosted_domain != NULL,
     };
+    ingest->authorizer_cache = authorizer_cache_create();
     ingest->last_received = &ingest->first_received;
     ingest->turn_end.before_wait = turn_ended;
     event_loop_hook_add(options->loop, &ingest->turn_end);
@@ -363,5 +300,6 @@ void ingest_close_door(struct ingest *ingest) {
 
 void ingest_destroy(struct ingest *ingest) {
     event_loop_hook_remove(ingest->options.loop, &ingest->turn_end);
+    authorizer_cache_destroy(ingest->authorizer_cache);
     free(ingest);
 }

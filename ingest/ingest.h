@@ -34,12 +34,15 @@ struct ingest_options {
     bool requires_registered_types;
     int64_t sync_timeout_ms;      // deadline of synchronous calls and of authorizers
     enum record_sync record_sync; // how much a synchronous caller waits for the log
+    bool logs_access;             // one line for each request
     size_t inside_max_requests;   // requests that wait for the log, on this loop; beyond: 503
 };
 enum status must_check ingest_create(const struct ingest_options *options,
                                      struct ingest **ret_ingest, struct error *error);
 // The http_handler_fn of the events server; context is the struct ingest.
 void ingest_handle(void *context, struct http_request *request);
+// The server's word on requests that never came here, for the access log.
+void ingest_request_refused(void *context, const struct http_refused_request *refused);
 // From now on every request gets 503 (draining). What is inside is still answered.
 void ingest_close_door(struct ingest *ingest);
 // Nothing inside any more.

@@ -5,15 +5,20 @@
 #include "core/base/bytes.h"
 #include "core/events/event.h"
 #include "core/events/event_http.h"
+#include "core/events/trace_context.h"
 #include "core/registry/snapshot.h"
 #include "core/system/system_emitter.h"
+#include "ingest/cors.h"
 #include "ingest/ingest.h"
+
+struct authorizer_cache;
 
 struct ingest {
     struct ingest_options options;
     struct system_emitter emitter;
     bool is_closed;         // draining: every further request gets 503
     size_t requests_inside; // taken and not answered
+    struct authorizer_cache *authorizer_cache;
     // What this turn of the loop has received goes to the log at its end, all together: the log's
     // threads are woken once for it, and find a batch.
     struct event_loop_hook turn_end;
@@ -28,23 +33,42 @@ struct intake {
     const struct snapshot *snapshot; // the configuration that this request is decided by
     struct event_http_request http;  // borrows from request; headers are the intake's
     enum event_dialect dialect;
+    bool has_dialect;
     char *method;             // upper case
     struct buffer space;      // empty = none was given
     struct buffer path;       // as subscriptions see it
+    struct buffer tracestate; // the request's, when it is a good one
     struct event_list events; // decoded
+    struct cors_answer cors;  // what every answer gets, its own errors too
+    // The trace that this request belongs to; empty = nobody has begun one yet.
+    char traceparent[TRACEPARENT_TEXT_SIZE];
+
+    // The function that the caller waits for (intake_call).
+    struct invocation *invocation;
+    invocation_done_fn call_done;
+    void *call_context;
+    struct event_loop_timer call_deadline;
+    bool call_is_late;
+    bool client_has_left;
 };
 
+struct intake *intake_create(struct ingest *ingest, struct http_request *request);
 // Ends a request: each answers and destroys the intake.
 void intake_answer(struct intake *intake, const struct http_response *response);
 void intake_refuse(struct intake *intake, unsigned status, unsigned retry_after_s,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+// Calls a function for the caller who waits: cancelled when he leaves, timed out at the deadline,
+// whatever the call is doing then. One at a time. done follows exactly once, later.
+void intake_call(struct intake *intake, const struct invocation_options *options,
+                 invocation_done_fn done, void *context);
 
 // The ways from here (each consumes the intake):
 // Appends every event at the end of the loop's turn, and answers 202 when all are durable.
 void receive_event(struct intake *intake);
 // The appends of all requests that receive_event has taken in this turn of the loop.
 void append_received(struct ingest *ingest);
-// Event: invoke.
+// Event: invoke. False: there is no such function, and the request is answered.
+bool check_invoked_function(struct intake *intake);
 void call_invoked_function(struct intake *intake);
 // Calls the function of a synchronous subscription that takes the first event; false when there is
 // none.
@@ -52,13 +76,15 @@ bool call_sync_subscription(struct intake *intake);
 // Asks the authorizers of the events' types, then goes on with next; refuses with 403.
 void authorize(struct intake *intake, void (*next)(struct intake *intake));
 
+// A copy in upper case that ends in a NUL.
+char *upper_case_of(struct bytes text);
 // The space that an event type is looked up in: the event's, or "default".
 struct bytes intake_type_space(const struct intake *intake);
-// STATUS_INVALID when the type of one of the events is the gateway's own.
-enum status must_check check_not_system(const struct intake *intake, struct error *error);
-// STATUS_INVALID when the request's Event-Gateway-Causation-Depth is no number; else its events
-// have at least that depth.
-enum status must_check take_causation_depth(struct intake *intake, struct error *error);
+// How the request's first event is looked up among the subscriptions.
+struct route_query intake_route_query(const struct intake *intake);
+// The request's body as events of this dialect. Refused with ret_http_status.
+enum status must_check intake_decode(struct intake *intake, enum event_dialect dialect,
+                                     unsigned *ret_http_status, struct error *error);
 // Tells that the request's events were taken (eventgateway.event.received).
 void intake_tell_received(const struct intake *intake);
 // Counts an event in eventgateway_events_received_total.

@@ -1,6 +1,7 @@
 #include "ingest/recording.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
@@ -20,6 +21,7 @@ struct recording {
     const struct event *event;
     recording_done_fn done;
     void *context;
+    char marks[]; // copies: what they are pieces of is gone with the answer
 };
 
 static void count_loss(enum status status) {
@@ -51,28 +53,34 @@ static void recording_done(struct event_log_append *append) {
     }
 }
 
-static enum status mark_event(const struct event *event, struct bytes sync,
-                              const struct event **ret_marked, struct error *error) {
-    struct event_context context = event->context;
-    context.sync = sync;
-    struct event_builder *builder = event_builder_of(event);
-    event_builder_set_context(builder, &context);
-    return event_builder_finish_take(builder, ret_marked, error);
+static struct bytes copy_mark(struct bytes mark, char **next) {
+    char *copy = *next;
+    if (mark.size > 0) {
+        *next = mempcpy(copy, mark.data, mark.size);
+    }
+    return (struct bytes){copy, mark.size};
 }
 
-bool recording_start(struct ingest *ingest, const struct event *event, struct bytes sync,
-                     recording_done_fn done, void *context) {
-    struct error error;
-    const struct event *marked = NULL;
-    if (mark_event(event, sync, &marked, &error) != STATUS_OK) {
-        count_loss(STATUS_INVALID);
-        return false;
-    }
-    struct recording *recording = memory_allocate(sizeof *recording);
-    recording->event = marked;
+static struct recording *recording_create(const struct event *event,
+                                          const struct recording_marks *marks) {
+    struct recording *recording = memory_allocate(sizeof *recording + marks->sync.size +
+                                                  marks->traceparent.size + marks->tracestate.size);
+    char *next = recording->marks;
+    recording->event = event_ref(event);
+    // The event itself is not copied for the sake of its marks: its record is written from this.
+    struct event marked = *event;
+    marked.context.sync = copy_mark(marks->sync, &next);
+    marked.context.traceparent = copy_mark(marks->traceparent, &next);
+    marked.context.tracestate = copy_mark(marks->tracestate, &next);
+    event_record_encode(&marked, &recording->encoded);
+    return recording;
+}
+
+bool recording_start(struct ingest *ingest, const struct event *event,
+                     const struct recording_marks *marks, recording_done_fn done, void *context) {
+    struct recording *recording = recording_create(event, marks);
     recording->done = done;
     recording->context = context;
-    event_record_encode(marked, &recording->encoded);
     recording->append = (struct event_log_append){
         .stream = EVENT_LOG_EVENTS,
         .record = recording->encoded.record,

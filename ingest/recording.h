@@ -7,12 +7,17 @@
 #include "core/events/event.h"
 #include "ingest/ingest.h"
 
+// What the record says beside the event; copied.
+struct recording_marks {
+    struct bytes sync;                    // id of the subscription that has handled it
+    struct bytes traceparent, tracestate; // of the call, so that deliveries go on with its trace
+};
+
 typedef void (*recording_done_fn)(void *context);
 
-// Appends a copy of event that is marked with sync. done (may be NULL) follows exactly once, later,
-// on the loop, whatever became of the append: a loss is counted and logged here. True when done
-// will follow.
-bool recording_start(struct ingest *ingest, const struct event *event, struct bytes sync,
-                     recording_done_fn done, void *context);
+// Appends event with these marks. done (may be NULL) follows exactly once, later, on the loop,
+// whatever became of the append: a loss is counted and logged here. True when done will follow.
+bool recording_start(struct ingest *ingest, const struct event *event,
+                     const struct recording_marks *marks, recording_done_fn done, void *context);
 
 #endif

@@ -156,6 +156,11 @@ static const struct setting table[] = {
      .help = "Whether events of synchronous calls are stored, and whether the caller waits for it.",
      .commands = BOTH,
      .group = "Events API"},
+    {.name = "access-log",
+     .kind = SETTING_SWITCH,
+     .help = "One log line for each request to the Events API, without its query.",
+     .commands = BOTH,
+     .group = "Events API"},
 
     {.name = "config-address",
      .kind = SETTING_TEXT,

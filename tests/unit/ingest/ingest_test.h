@@ -25,6 +25,7 @@ struct ingest_fixture {
     struct http_server *server;
     uint16_t port;
     struct ingest_options options; // may be set before the start
+    bool has_cors_rules;           // likewise
     bool has_listeners;            // to the system events of received events and calls; likewise
 
     // The functions: all at one server, told apart by path.
@@ -36,6 +37,8 @@ struct ingest_fixture {
     sem_t is_held;
     size_t calls;
     struct buffer called_with; // the body of the last call
+    struct buffer called_head; // its headers, a line each
+    sem_t caller_has_left;     // while a call was held
 
     struct recorder recorder; // of what the log holds
 };
@@ -47,13 +50,30 @@ static inline void answer_call(struct ingest_fixture *fixture, struct http_reque
     http_respond(request, &response);
 }
 
+static inline bool note_header(void *context, const struct http_header *header) {
+    struct buffer *head = context;
+    buffer_append(head, header->name);
+    buffer_append_text(head, ": ");
+    buffer_append(head, header->value);
+    buffer_append_text(head, "\n");
+    return true;
+}
+
+static inline void caller_left(void *context) {
+    struct ingest_fixture *fixture = context;
+    sem_post(&fixture->caller_has_left);
+}
+
 static inline void handle_call(void *context, struct http_request *request) {
     struct ingest_fixture *fixture = context;
     fixture->calls++;
+    buffer_reset(&fixture->called_head);
+    http_request_each_header(request, note_header, &fixture->called_head);
     buffer_reset(&fixture->called_with);
     buffer_append(&fixture->called_with, http_request_body(request));
     if (fixture->function_holds) {
         fixture->held = request;
+        http_request_on_client_left(request, caller_left, fixture);
         sem_post(&fixture->is_held);
     } else {
         answer_call(fixture, request);
@@ -94,7 +114,9 @@ static inline void build_on_loop(void *context) {
     fixture->options.registry = fixture->registry;
     fixture->options.invoker = fixture->invoker;
     fixture->options.source = "/gateway";
-    fixture->options.sync_timeout_ms = 60000;
+    if (fixture->options.sync_timeout_ms == 0) {
+        fixture->options.sync_timeout_ms = 60000;
+    }
     assert_int_equal(ingest_create(&fixture->options, &fixture->ingest, &error), STATUS_OK);
     fixture->server = serve(fixture, "events", ingest_handle, fixture->ingest);
     fixture->port = http_server_port(fixture->server);
@@ -137,9 +159,16 @@ static inline void configure(struct ingest_fixture *fixture, struct registry_sto
     put(fixture, store, RESOURCE_EVENT_TYPE, "known", "{'space':'default','name':'known'}");
     put(fixture, store, RESOURCE_EVENT_TYPE, "guarded",
         "{'space':'default','name':'guarded','authorizerId':'f'}");
+    put(fixture, store, RESOURCE_EVENT_TYPE, "cached",
+        "{'space':'default','name':'cached','authorizerId':'f','authorizerCacheSeconds':60}");
+    put(fixture, store, RESOURCE_EVENT_TYPE, "orphaned",
+        "{'space':'default','name':'orphaned','authorizerId':'missing'}");
     put(fixture, store, RESOURCE_SUBSCRIPTION, "sync-1",
         "{'space':'default','subscriptionId':'sync-1','type':'sync','eventType':'http.request',"
         "'functionId':'f','method':'GET','path':'/sync/:name'}");
+    put(fixture, store, RESOURCE_SUBSCRIPTION, "sync-2",
+        "{'space':'default','subscriptionId':'sync-2','type':'sync','eventType':'guarded',"
+        "'functionId':'f','method':'GET','path':'/guarded/:name'}");
     put(fixture, store, RESOURCE_SUBSCRIPTION, "async-1",
         "{'space':'default','subscriptionId':'async-1','type':'async','eventType':'http.request',"
         "'functionId':'f','method':'POST','path':'/async'}");
@@ -159,11 +188,28 @@ static inline void configure_listeners(struct ingest_fixture *fixture,
     }
 }
 
+// Rules for browsers: one page, its subdomains with credentials, and everybody.
+static inline void configure_cors(struct ingest_fixture *fixture, struct registry_store *store) {
+    put(fixture, store, RESOURCE_CORS, "GET%2Fsync%2F:name",
+        "{'space':'default','corsId':'GET%2Fsync%2F:name','method':'GET','path':'/sync/:name',"
+        "'allowedOrigins':['https://page.example'],'allowedMethods':['GET'],"
+        "'allowedHeaders':['X-One','Content-Type'],'allowCredentials':false}");
+    put(fixture, store, RESOURCE_CORS, "POST%2Fasync",
+        "{'space':'default','corsId':'POST%2Fasync','method':'POST','path':'/async',"
+        "'allowedOrigins':['https://*.page.example'],'allowedMethods':['POST'],"
+        "'allowedHeaders':['*'],'allowCredentials':true}");
+    put(fixture, store, RESOURCE_CORS, "POST%2Fteam1%2Fopen",
+        "{'space':'default','corsId':'POST%2Fteam1%2Fopen','method':'POST','path':'/team1/open',"
+        "'allowedOrigins':['*'],'allowedMethods':['POST'],'allowedHeaders':['X-One'],"
+        "'allowCredentials':false}");
+}
+
 static inline void fixture_start(struct ingest_fixture *fixture) {
     struct error error = {0};
     struct event_log_memory_options log_options = {0};
     struct registry_options registry = {0};
     sem_init(&fixture->is_held, 0, 0);
+    sem_init(&fixture->caller_has_left, 0, 0);
     fixture->function_status = 200;
     fixture->function_answer = "{}";
     assert_int_equal(event_loop_create("ingest-test", &fixture->loop, &error), STATUS_OK);
@@ -173,6 +219,9 @@ static inline void fixture_start(struct ingest_fixture *fixture) {
     configure(fixture, registry.store);
     if (fixture->has_listeners) {
         configure_listeners(fixture, registry.store);
+    }
+    if (fixture->has_cors_rules) {
+        configure_cors(fixture, registry.store);
     }
     assert_int_equal(registry_create(&registry, &fixture->registry, &error), STATUS_OK);
     assert_int_equal(event_log_memory_create(&log_options, &fixture->log, &error), STATUS_OK);
@@ -213,6 +262,8 @@ static inline int fixture_teardown(void **state) {
     registry_destroy(fixture->registry);
     target_rules_destroy(fixture->targets);
     buffer_clear(&fixture->called_with);
+    buffer_clear(&fixture->called_head);
+    sem_destroy(&fixture->caller_has_left);
     sem_destroy(&fixture->is_held);
     free(fixture);
     return 0;

@@ -105,6 +105,13 @@ static void a_body_may_be_an_object_or_base64(void **state) {
     struct invocation_result object = success("{\"body\":{\"a\":[1,2]}}");
     function_answer_of_subscription(&object, &answer);
     expect_text(&answer, 200, "{\"a\":[1,2]}");
+    assert_string_equal(answer.response.content_type, "application/json");
+    function_answer_clear(&answer);
+    struct invocation_result typed =
+        success("{\"body\":[1],\"headers\":{\"content-type\":\"application/x\"}}");
+    function_answer_of_subscription(&typed, &answer);
+    expect_text(&answer, 200, "[1]");
+    assert_null(answer.response.content_type);
     function_answer_clear(&answer);
     struct invocation_result base64 = success("{\"body\":\"aGk=\",\"isBase64Encoded\":true}");
     function_answer_of_subscription(&base64, &answer);
@@ -126,6 +133,9 @@ static void what_is_no_response_object_is_malformed(void **state) {
         "{\"headers\":{\"a\":1}}",
         "{\"headers\":{\"a\":\"x\\r\\nSet-Cookie: y\"}}",
         "{\"headers\":{\"a\\nb\":\"x\"}}",
+        "{\"headers\":{\"Transfer-Encoding: chunked, a\":\"x\"}}",
+        "{\"headers\":{\"a b\":\"x\"}}",
+        "{\"headers\":{\"a\":\"x\\u0000y\"}}",
         "{\"body\":\"%%\",\"isBase64Encoded\":true}",
     };
     for (size_t i = 0; i < sizeof malformed / sizeof malformed[0]; i++) {
