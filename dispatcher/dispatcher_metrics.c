@@ -7,6 +7,12 @@ static struct metric_family events_processed = {
     .help = "Events taken from the log whose deliveries are all finished.",
     .kind = METRIC_COUNTER,
 };
+// The original dropped events when its queue was full; its dashboards watch this.
+static struct metric_family events_dropped = {
+    .name = "eventgateway_events_dropped_total",
+    .help = "Always 0: no event that was taken is dropped.",
+    .kind = METRIC_COUNTER,
+};
 static struct metric_family events_lost = {
     .name = "eventgateway_events_lost_total",
     .help = "Offsets that retention removed from the log before they were delivered.",
@@ -83,6 +89,7 @@ static void find_metrics(void) {
     };
     metrics = (struct dispatcher_metrics){
         .events_processed = METRIC(&events_processed, NULL),
+        .events_dropped = METRIC(&events_dropped, NULL),
         .events_lost = METRIC(&events_lost, NULL),
         .records_refused = METRIC(&records_refused, NULL),
         .processing_time = METRIC(&processing_time, NULL),

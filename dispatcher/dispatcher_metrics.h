@@ -16,6 +16,7 @@ enum delivery_end {
 
 struct dispatcher_metrics {
     struct metric *events_processed;
+    struct metric *events_dropped;
     struct metric *events_lost; // removed by retention before they were delivered
     struct metric *records_refused;
     struct metric *processing_time; // from received to finished
