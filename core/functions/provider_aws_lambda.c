@@ -87,13 +87,10 @@ static void read_function_error(struct provider_call *call, const struct http_an
     }
     const char *type = json_string_value(json_object_get(document, "errorType"));
     const char *message = json_string_value(json_object_get(document, "errorMessage"));
-    (void)error_set(&call->problem, STATUS_FAILED, "the function failed (%.*s)%s%.100s%s%.300s",
-                    (int)(kind.size > 50 ? 50 : kind.size), kind.data, type ? ": " : "",
-                    type ? type : "", message ? ": " : "", message ? message : "");
+    provider_call_fail(call, result, "the function failed (%.*s)%s%.100s%s%.300s",
+                       (int)(kind.size > 50 ? 50 : kind.size), kind.data, type ? ": " : "",
+                       type ? type : "", message ? ": " : "", message ? message : "");
     json_decref(document);
-    result->outcome = INVOCATION_FAILED;
-    result->is_function_answer = false;
-    result->error_text = call->problem.text;
 }
 
 static void read(struct provider_call *call, const struct http_answer *answer,
@@ -106,22 +103,13 @@ static void read(struct provider_call *call, const struct http_answer *answer,
     }
 }
 
-// Only deliveries have attempts.
-static bool is_delivery(const struct provider_call *call) {
-    for (size_t i = 0; i < call->header_count; i++) {
-        if (bytes_equal_text(call->headers[i].name, "Event-Gateway-Attempt")) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void call(struct provider_call *call, const void *state) {
     const struct prepared *prepared = state;
     const struct http_header headers[] = {
         {BYTES("Content-Type"), BYTES("application/json")},
-        {BYTES("X-Amz-Invocation-Type"),
-         prepared->is_queued && is_delivery(call) ? BYTES("Event") : BYTES("RequestResponse")},
+        {BYTES("X-Amz-Invocation-Type"), prepared->is_queued && provider_call_is_delivery(call)
+                                             ? BYTES("Event")
+                                             : BYTES("RequestResponse")},
     };
     struct aws_message message = {
         .path = bytes_of_text(prepared->path),

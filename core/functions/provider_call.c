@@ -1,5 +1,6 @@
 #include "core/functions/provider_call.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -38,7 +39,7 @@ static enum invocation_outcome outcome_of(const struct http_answer *answer) {
     return INVOCATION_UNREACHABLE;
 }
 
-static void read_common(const struct http_answer *answer, struct invocation_result *result) {
+void provider_call_read(const struct http_answer *answer, struct invocation_result *result) {
     struct bytes value;
     result->outcome = outcome_of(answer);
     result->status = answer->result == HTTP_CALL_ANSWERED ? answer->status : 0;
@@ -66,7 +67,7 @@ static void answered(void *context, const struct http_answer *answer) {
     char text[64];
     free(sending);
     call->http_call = NULL;
-    read_common(answer, &result);
+    provider_call_read(answer, &result);
     if (result.outcome == INVOCATION_FAILED && answer->result == HTTP_CALL_ANSWERED) {
         snprintf(text, sizeof text, "answered with status %u", answer->status);
         result.error_text = text;
@@ -91,6 +92,65 @@ void provider_call_send(struct provider_call *call, const struct http_call_optio
         }
         provider_call_refuse(call, &error);
     }
+}
+
+static size_t copy_headers(struct http_header *to, const struct http_header *from, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        to[i] = from[i];
+    }
+    return count;
+}
+
+void provider_call_post(struct provider_call *call, const struct provider_post *post,
+                        provider_read_answer_fn read) {
+    const struct event_message *message = call->message;
+    size_t most = message->header_count + call->header_count + post->header_count + 1;
+    struct http_header *headers = memory_allocate(most * sizeof *headers);
+    size_t count = copy_headers(headers, message->headers, message->header_count);
+    headers[count++] = (struct http_header){BYTES("User-Agent"), BYTES(PROVIDER_USER_AGENT)};
+    count += copy_headers(headers + count, call->headers, call->header_count);
+    count += copy_headers(headers + count, post->headers, post->header_count);
+    struct http_call_options options = {
+        .method = "POST",
+        .url = post->url,
+        .headers = headers,
+        .header_count = count,
+        .body = message->body,
+        .timeout_ms = provider_call_timeout(call, post->timeout_ms),
+        .answer_max_bytes = call->answer_max_bytes,
+    };
+    provider_call_send(call, &options, read);
+    free(headers);
+}
+
+// Only deliveries have attempts.
+bool provider_call_is_delivery(const struct provider_call *call) {
+    for (size_t i = 0; i < call->header_count; i++) {
+        if (bytes_equal_text(call->headers[i].name, "Event-Gateway-Attempt")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void provider_call_forbid(struct provider_call *call, struct invocation_result *result,
+                          const char *text) {
+    provider_call_fail(call, result, "%s", text);
+    result->outcome = INVOCATION_FORBIDDEN;
+    result->status = 403;
+}
+
+void provider_call_fail(struct provider_call *call, struct invocation_result *result,
+                        const char *format, ...) {
+    va_list arguments;
+    char text[sizeof call->problem.text];
+    va_start(arguments, format);
+    vsnprintf(text, sizeof text, format, arguments);
+    va_end(arguments);
+    (void)error_set(&call->problem, STATUS_FAILED, "%s", text);
+    result->outcome = INVOCATION_FAILED;
+    result->is_function_answer = false;
+    result->error_text = call->problem.text;
 }
 
 void provider_call_refuse(struct provider_call *call, const struct error *error) {

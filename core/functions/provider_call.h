@@ -43,6 +43,29 @@ typedef void (*provider_read_answer_fn)(struct provider_call *call,
                                         struct invocation_result *result);
 void provider_call_send(struct provider_call *call, const struct http_call_options *options,
                         provider_read_answer_fn read);
+// Those rules alone, for a provider that sends by itself. What result points to lives as long as
+// the answer.
+void provider_call_read(const struct http_answer *answer, struct invocation_result *result);
+
+// POSTs the message with its headers and the caller's; the provider's own come last. Borrowed for
+// the call.
+struct provider_post {
+    const char *url;
+    const struct http_header *headers;
+    size_t header_count;
+    int64_t timeout_ms; // the function's own deadline; 0 = none
+};
+void provider_call_post(struct provider_call *call, const struct provider_post *post,
+                        provider_read_answer_fn read);
+// An attempt of a delivery; else somebody waits for the function's answer.
+bool provider_call_is_delivery(const struct provider_call *call);
+// For read: the platform refuses the credentials. text is for callers and says what to do.
+void provider_call_forbid(struct provider_call *call, struct invocation_result *result,
+                          const char *text);
+// For read: what the platform's answer makes of a call that is not the function's success.
+void provider_call_fail(struct provider_call *call, struct invocation_result *result,
+                        const char *format, ...) __attribute__((format(printf, 3, 4)));
+
 // Ends the call, later, because of something that is wrong with the function or the event.
 void provider_call_refuse(struct provider_call *call, const struct error *error);
 

@@ -56,6 +56,8 @@ static bool has_right_type(const json_t *property, const struct provider_field *
     }
     // A choice of texts needs no type.
     return names_type(property, NULL, types[field->kind]) ||
+           names_type(property, field->kind == PROVIDER_FIELD_NUMBER ? "#/$defs/timeoutMs" : NULL,
+                      "") ||
            (field->kind == PROVIDER_FIELD_TEXT &&
             (json_object_get(property, "enum") || json_object_get(property, "const")));
 }

@@ -91,8 +91,16 @@ static void what_is_missing_is_told_in_the_originals_words(void **state) {
          "Missing required field apiVersion for Emulator function."},
         {"emulator", "{\"emulatorUrl\":\"http://localhost\",\"apiVersion\":\"v1\"}",
          "Invalid Emulator API version \"v1\""},
+        {"azurefunction", "{}",
+         "Missing required fields for Azure function: either url, or app and function."},
+        {"azurefunction", "{\"app\":\"a\"}",
+         "Missing required fields for Azure function: either url, or app and function."},
+        {"azurelogicapp", "{}", "Missing required fields for Azure Logic App."},
+        {"azurelogicapp", "{\"url\":\"x\"}", "Missing required fields for Azure Logic App."},
+        {"openwhisk", "{\"apiHost\":\"h\",\"action\":\"a\"}",
+         "Missing required fields for OpenWhisk action."},
         {"abacus", "{}", "provider abacus not supported"},
-        {"gcf", "{}", "provider gcf not supported"},
+        {"gcf", "{}", "Missing required fields for Google Cloud function."},
     };
     assert_checks(checks, ARRAY_LENGTH(checks));
 }
@@ -150,6 +158,36 @@ static void our_own_fields_are_taken_and_checked(void **state) {
          "provider.region: must be the name of a region, as us-east-1"},
         {"awssqs", "{\"queueUrl\":\"https://u:p@host/q\",\"region\":\"us-east-1\"}",
          "provider.queueUrl: must be the URL of a queue"},
+        {"azurefunction", "{\"url\":\"https://a.example/api/f?x=1\",\"key\":\"k/+==\"}", NULL},
+        {"azurefunction", "{\"app\":\"my-app\",\"function\":\"f\"}", NULL},
+        {"azurefunction", "{\"app\":\"a.b\",\"function\":\"f\"}",
+         "provider.app: must be the name of a function app"},
+        {"azurefunction", "{\"url\":\"https://a.example\",\"app\":\"a\",\"function\":\"f\"}",
+         "Missing required fields for Azure function: either url, or app and function."},
+        {"azurefunction", "{\"url\":\"https://a.example/api/f?x=1&code=SECRET\"}",
+         "provider.url: holds a code, which everybody could read; give it as key"},
+        {"azurefunction", "{\"url\":\"https://a.example/\",\"key\":\"a\\r\\nb: c\"}",
+         "provider.key: is not a key"},
+        {"azurelogicapp", "{\"url\":\"https://a.example/?sig=x\",\"timeoutMs\":0}",
+         "provider.timeoutMs: must be from 1 to 900000"},
+#define OPENWHISK(host, action, auth)                                                              \
+    "{\"apiHost\":\"" host "\",\"action\":\"" action "\",\"auth\":\"" auth "\"}"
+        {"openwhisk", OPENWHISK("ow.example:443", "p/a", "u:k"), NULL},
+        {"openwhisk", OPENWHISK("https://ow.example/", "a b", "u:k"), NULL},
+        {"openwhisk", OPENWHISK("https://", "a", "u:k"),
+         "provider.apiHost: must be a host or a URL"},
+        {"openwhisk", OPENWHISK("u@host", "a", "u:k"), "provider.apiHost: must be a host or a URL"},
+        {"openwhisk", OPENWHISK("h", "/ns/a", "u:k"),
+         "provider.action: must be NAME or PACKAGE/NAME"},
+        {"openwhisk", OPENWHISK("h", "a/b/c", "u:k"),
+         "provider.action: must be NAME or PACKAGE/NAME"},
+        {"openwhisk", OPENWHISK("h", "a/", "u:k"), "provider.action: must be NAME or PACKAGE/NAME"},
+        {"openwhisk", OPENWHISK("h", "a", "u"), "provider.auth: must be UUID:KEY"},
+        {"gcf", "{\"url\":\"https://r-p.cloudfunctions.net/f\"}", NULL},
+        {"gcf", "{\"url\":\"https://a.example/f\",\"serviceAccount\":\"{SECRET\"}",
+         "provider.serviceAccount: is not the JSON of a service account's key"},
+        {"gcf", "{\"url\":\"https://a.example/f\",\"serviceAccount\":{}}",
+         "provider.serviceAccount: must be text"},
         {"weighted", "{\"weighted\":[{\"weight\":1}]}",
          "provider.weighted[0].functionId: is missing"},
         {"weighted", "{\"weighted\":[{\"functionId\":\"f\",\"weight\":-1}]}",
@@ -177,7 +215,7 @@ static void every_provider_is_found_by_its_type_and_documented(void **state) {
     (void)state;
     size_t count;
     const struct provider *const *providers = provider_list(&count);
-    assert_true(count >= 7);
+    assert_true(count >= 10);
     for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(provider_find(bytes_of_text(providers[i]->type)), providers[i]);
         assert_non_null(providers[i]->missing_text);
