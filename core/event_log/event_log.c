@@ -2,14 +2,40 @@
 
 #include "core/base/memory.h"
 #include "core/event_log/event_log_kind.h"
+#include "core/event_log/record_slice.h"
+#include "core/event_log/slice_pool.h"
 
 #include <assert.h>
+#include <stdlib.h>
 #include <time.h>
 
+// Parked records wait for at most seven days, and one more for those who repair what is broken.
+#define PARKED_RETENTION_MS (8 * 86400000LL)
+
 const char *event_log_stream_name(enum event_log_stream stream) {
-    static const char *const names[EVENT_LOG_STREAM_COUNT] = {"events", "deadletter"};
+    static const char *const names[EVENT_LOG_STREAM_COUNT] = {
+        [EVENT_LOG_EVENTS] = "events",       [EVENT_LOG_DEAD_LETTERS] = "deadletter",
+        [EVENT_LOG_CURSORS] = "cursor",      [EVENT_LOG_OUTCOMES] = "outcome",
+        [EVENT_LOG_RETRY_10S] = "retry.10s", [EVENT_LOG_RETRY_1M] = "retry.1m",
+        [EVENT_LOG_RETRY_10M] = "retry.10m", [EVENT_LOG_RETRY_1H] = "retry.1h",
+    };
     assert(stream < EVENT_LOG_STREAM_COUNT);
     return names[stream];
+}
+
+bool event_log_stream_is_compacted(enum event_log_stream stream) {
+    return stream == EVENT_LOG_CURSORS;
+}
+
+int64_t event_log_retention_ms(enum event_log_stream stream,
+                               const struct event_log_retention *retention) {
+    assert(!event_log_stream_is_compacted(stream));
+    if (stream == EVENT_LOG_DEAD_LETTERS) {
+        return retention->dead_letters_ms;
+    }
+    bool is_parked = stream != EVENT_LOG_EVENTS && stream != EVENT_LOG_OUTCOMES;
+    bool is_short = retention->events_ms > 0 && retention->events_ms < PARKED_RETENTION_MS;
+    return is_parked && is_short ? PARKED_RETENTION_MS : retention->events_ms;
 }
 
 size_t event_log_record_size(const struct record *record) {
@@ -85,6 +111,7 @@ size_t event_log_answers_post(struct event_log_answers *answers) {
 
 enum status event_log_append(struct event_log *log, struct event_log_append *append) {
     assert(append->stream < EVENT_LOG_STREAM_COUNT && append->loop && append->done);
+    assert(append->record.key.size > 0 || !event_log_stream_is_compacted(append->stream));
     return log->ops->append(log, append);
 }
 
@@ -100,7 +127,39 @@ int32_t event_log_partition_count(struct event_log *log, enum event_log_stream s
     return log->ops->partition_count(log, stream);
 }
 
+enum status event_log_read(struct event_log *log, struct event_log_slice *slice) {
+    assert(slice->stream < EVENT_LOG_STREAM_COUNT && slice->loop && slice->done);
+    assert(slice->from_offset >= EVENT_LOG_BEGINNING);
+    return slice_pool_read(log->ops->slices(log), slice);
+}
+
+void event_log_slice_cancel(struct event_log *log, struct event_log_slice *slice) {
+    slice_pool_cancel(log->ops->slices(log), slice);
+}
+
+void event_log_slice_clear(struct event_log_slice *slice) {
+    if (slice->bytes) {
+        record_slice_clear(slice->bytes);
+        free(slice->bytes);
+    }
+    slice->bytes = NULL;
+    slice->records = NULL;
+    slice->count = 0;
+}
+
+enum status event_log_find_time(struct event_log *log, struct event_log_time_query *query) {
+    assert(query->stream < EVENT_LOG_STREAM_COUNT && query->loop && query->done);
+    return slice_pool_find_time(log->ops->slices(log), query);
+}
+
+void event_log_time_query_clear(struct event_log_time_query *query) {
+    free(query->offsets);
+    query->offsets = NULL;
+    query->count = 0;
+}
+
 void event_log_close(struct event_log *log, int64_t deadline_ms) {
+    slice_pool_close(log->ops->slices(log));
     log->ops->close(log, deadline_ms);
 }
 

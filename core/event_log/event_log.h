@@ -1,8 +1,8 @@
-// The event store: streams of records, appended durably and read by consumer groups. One interface
-// over Kafka (event_log_kafka.c), SQLite (event_log_sqlite.c) and memory (event_log_memory.c, for
-// tests); the contract suite runs over each. An append is confirmed only when it is durable (Kafka:
-// all in-sync replicas; SQLite: fsynced). Functions may be called from any thread unless they say
-// otherwise.
+// The event store: streams of records, appended durably, and read by consumer groups or by slices.
+// One interface over Kafka (event_log_kafka.c), SQLite (event_log_sqlite.c) and memory
+// (event_log_memory.c, for tests); the contract suite runs over each. An append is confirmed only
+// when it is durable (Kafka: all in-sync replicas; SQLite: fsynced). Functions may be called from
+// any thread unless they say otherwise.
 #ifndef EVENT_GATEWAY_EVENT_LOG_EVENT_LOG_H
 #define EVENT_GATEWAY_EVENT_LOG_EVENT_LOG_H
 
@@ -20,12 +20,19 @@ struct event_log_reader;
 enum event_log_stream {
     EVENT_LOG_EVENTS,       // eg.events
     EVENT_LOG_DEAD_LETTERS, // eg.deadletter
+    EVENT_LOG_CURSORS,      // eg.cursor: one partition, compacted by key, never removed by age
+    EVENT_LOG_OUTCOMES,     // eg.outcome
+    EVENT_LOG_RETRY_10S,    // eg.retry.10s
+    EVENT_LOG_RETRY_1M,     // eg.retry.1m
+    EVENT_LOG_RETRY_10M,    // eg.retry.10m
+    EVENT_LOG_RETRY_1H,     // eg.retry.1h
     EVENT_LOG_STREAM_COUNT,
 };
-// "events", "deadletter": the topic's name without its prefix.
+// "events", "deadletter", "retry.10s": the topic's name without its prefix.
 const char *event_log_stream_name(enum event_log_stream stream);
 
-// One append. The caller owns it and the bytes of its record until done was called.
+// One append. The caller owns it and the bytes of its record until done was called. A record of a
+// compacted stream has a key; with a null value it removes that key.
 struct event_log_append {
     enum event_log_stream stream;
     struct record record;
@@ -54,8 +61,79 @@ enum status must_check event_log_health(struct event_log *log, struct error *err
 size_t event_log_appends_inside(struct event_log *log);
 int32_t event_log_partition_count(struct event_log *log, enum event_log_stream stream);
 
-// Step one of shutdown: refuses new appends; those inside are still confirmed or fail within the
-// deadline.
+// What the log keeps in a slice or a query while it works on it.
+struct event_log_job {
+    struct event_loop_task task;
+    struct event_log_job *next;
+    bool is_query;
+    bool is_waiting;
+    bool is_cancelled;
+    int64_t position; // to read on at
+    int64_t wait_until_us;
+};
+
+// Offsets that are no offsets.
+#define EVENT_LOG_BEGINNING (-2) // the first record that is there
+#define EVENT_LOG_END (-1)       // the next one to be written
+
+// One read of a part of a partition, without a group; commits nothing. Zeroed before its first use;
+// the caller owns it until done was called, then may read on with the same one or clear it. Going
+// on at next_offset is cheap. Records that compaction or retention has removed are passed over.
+struct event_log_slice {
+    enum event_log_stream stream;
+    int32_t partition;
+    int64_t from_offset; // or EVENT_LOG_BEGINNING, EVENT_LOG_END
+    size_t max_records;  // 0 = 500
+    size_t max_bytes;    // 0 = 1 MiB; the last record may go beyond it
+    int64_t wait_ms;     // 0: answers with what is there; else waits for a first record for so long
+    struct event_loop *loop; // where done is called
+    void (*done)(struct event_log_slice *slice);
+
+    // The answer, set before done. OK, with no records when there are none (within wait_ms), and
+    // with fewer than there are when the others would take longer: all were given when next_offset
+    // is end_offset. NOT_FOUND: no such partition; UNAVAILABLE, TIMEOUT, CLOSED (or cancelled).
+    enum status status;
+    const struct stored_record *records; // until the next read, or event_log_slice_clear
+    size_t count;
+    int64_t next_offset;  // where to go on, beyond what was passed over
+    int64_t first_offset; // of the partition: its first record. Above from_offset: some are lost
+    int64_t end_offset;   // of the partition: the next one to be written
+
+    struct event_log_job job;   // the log's
+    struct record_slice *bytes; // the log's
+};
+// OK: done follows exactly once, later, on the loop. Otherwise nothing was taken: FULL (too many
+// inside), CLOSED.
+enum status must_check event_log_read(struct event_log *log, struct event_log_slice *slice);
+// Ends the waiting of a slice that is inside; done follows soon, as always.
+void event_log_slice_cancel(struct event_log *log, struct event_log_slice *slice);
+// Frees the records. Not while it is inside.
+void event_log_slice_clear(struct event_log_slice *slice);
+
+// Offsets by time, for every partition of a stream. Zeroed before its first use; the caller owns it
+// until done was called.
+struct event_log_time_query {
+    enum event_log_stream stream;
+    int64_t time_ms; // since 1970
+    struct event_loop *loop;
+    void (*done)(struct event_log_time_query *query);
+
+    // The answer: OK, UNAVAILABLE, TIMEOUT, CLOSED. offsets[partition] is that of the first record
+    // that was written at time_ms or later, or the next one to be written when there is none. Until
+    // event_log_time_query_clear.
+    enum status status;
+    int64_t *offsets;
+    size_t count;
+
+    struct event_log_job job; // the log's
+};
+// As event_log_read.
+enum status must_check event_log_find_time(struct event_log *log,
+                                           struct event_log_time_query *query);
+void event_log_time_query_clear(struct event_log_time_query *query);
+
+// Step one of shutdown: refuses new appends and reads; appends that are inside are still confirmed
+// or fail within the deadline, reads that wait are answered CLOSED.
 void event_log_close(struct event_log *log, int64_t deadline_ms);
 // After close; all readers are destroyed before.
 void event_log_destroy(struct event_log *log);

@@ -44,7 +44,8 @@ static int32_t kafka_partition_count(struct event_log *base, enum event_log_stre
 
 static void kafka_destroy(struct event_log *base) {
     struct kafka_log *log = kafka_log_of(base);
-    kafka_producer_stop(log);
+    kafka_producer_stop(log); // its thread tells the slices of new records
+    slice_pool_destroy(log->slices);
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
         free(log->topic_names[stream]);
     }
@@ -59,6 +60,10 @@ static void kafka_destroy(struct event_log *base) {
     free(log);
 }
 
+static struct slice_pool *kafka_slices(struct event_log *base) {
+    return kafka_log_of(base)->slices;
+}
+
 static const struct event_log_ops kafka_ops = {
     .append = kafka_append,
     .health = kafka_health,
@@ -67,6 +72,7 @@ static const struct event_log_ops kafka_ops = {
     .close = kafka_close,
     .destroy = kafka_destroy,
     .reader_create = kafka_reader_create,
+    .slices = kafka_slices,
 };
 
 static void copy_settings(struct kafka_log *log, const struct event_log_kafka_options *options) {
@@ -119,6 +125,7 @@ enum status event_log_kafka_create(const struct event_log_kafka_options *options
         kafka_destroy(&log->base);
         return status;
     }
+    log->slices = slice_pool_create(&kafka_slice_ops, log, log->partition_counts);
     kafka_producer_start(log);
     *ret_log = &log->base;
     return STATUS_OK;

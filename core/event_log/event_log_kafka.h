@@ -5,6 +5,8 @@
 
 #include "core/event_log/event_log_kind.h"
 #include "core/event_log/event_log_kinds.h"
+#include "core/event_log/record_slice.h"
+#include "core/event_log/slice_pool.h"
 
 #include <librdkafka/rdkafka.h>
 #include <pthread.h>
@@ -18,6 +20,8 @@ struct kafka_log {
     struct event_log_kafka_options options; // with copies of all text
     char *topic_names[EVENT_LOG_STREAM_COUNT];
     int32_t partition_counts[EVENT_LOG_STREAM_COUNT];
+
+    struct slice_pool *slices;
 
     // Appends hold this lock shared while they produce; the producer is replaced, and the door
     // closed, under it.
@@ -75,5 +79,11 @@ enum status must_check kafka_reader_create(struct event_log *log,
                                            const struct event_log_reader_options *options,
                                            struct event_log_reader **ret_reader,
                                            struct error *error);
+// The message as a record. Its bytes stay the message's; the list of its headers lies in the slice.
+void kafka_read_record(struct record_slice *slice, const rd_kafka_message_t *message,
+                       struct stored_record *ret_record);
+
+// event_log_kafka_slices.c; the store is the struct kafka_log.
+extern const struct slice_store_ops kafka_slice_ops;
 
 #endif

@@ -133,8 +133,13 @@ struct reports {
     bool is_fatal; // the producer is broken for good
 };
 
-static void take_report(struct reports *reports, const rd_kafka_message_t *message) {
+static void take_report(struct kafka_log *log, struct reports *reports,
+                        const rd_kafka_message_t *message) {
+    const struct event_log_append *append = message->_private;
     enum status status = status_of_failure(message->err);
+    if (status == STATUS_OK) {
+        slice_pool_wake(log->slices, append->stream, message->partition, message->offset + 1);
+    }
     reports->has_success |= status == STATUS_OK;
     reports->has_timeout |= status == STATUS_TIMEOUT;
     reports->is_fatal |= message->err == RD_KAFKA_RESP_ERR__FATAL;
@@ -166,7 +171,7 @@ static size_t take_event(struct kafka_log *log, struct reports *reports, rd_kafk
     if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR) {
         const rd_kafka_message_t *message;
         while ((message = rd_kafka_event_message_next(event))) {
-            take_report(reports, message);
+            take_report(log, reports, message);
             count++;
         }
     } else if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR) {

@@ -55,8 +55,8 @@ static void read_headers(struct record_slice *slice, const rd_kafka_message_t *m
     record->header_count = count;
 }
 
-static void add_record(struct record_slice *slice, const rd_kafka_message_t *message) {
-    struct stored_record *stored = record_slice_add(slice);
+void kafka_read_record(struct record_slice *slice, const rd_kafka_message_t *message,
+                       struct stored_record *stored) {
     stored->record.key = (struct bytes){message->key, message->key_len};
     stored->record.has_value = message->payload != NULL;
     stored->record.value = (struct bytes){message->payload, message->len};
@@ -80,7 +80,7 @@ static void deliver_partition(struct kafka_reader *reader, int32_t number) {
         const rd_kafka_message_t *message = reader->messages[index - 1];
         // After a new start of the fetcher an old answer can still come in.
         if (message->offset >= partition->next_offset) {
-            add_record(&reader->slice, message);
+            kafka_read_record(&reader->slice, message, record_slice_add(&reader->slice));
             partition->next_offset = message->offset + 1;
         }
     }

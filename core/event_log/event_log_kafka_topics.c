@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#define COMPACTED_SEGMENT_BYTES (16 << 20)
+
 static int remaining_ms(int64_t until_us) {
     int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
     return left_ms > 0 ? (int)left_ms : 0;
@@ -66,23 +68,50 @@ static void set_topic_number(rd_kafka_NewTopic_t *topic, const char *name, int64
     rd_kafka_NewTopic_set_config(topic, name, text);
 }
 
+static void set_retention(const struct event_log_kafka_options *options,
+                          enum event_log_stream stream, rd_kafka_NewTopic_t *topic) {
+    // Never compacted: an event may have a null value, and each of two events with one key counts.
+    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
+    const struct event_log_retention retention = {options->retention_ms,
+                                                  options->dead_letter_retention_ms};
+    int64_t retention_ms = event_log_retention_ms(stream, &retention);
+    if (retention_ms != 0) {
+        set_topic_number(topic, "retention.ms", retention_ms);
+    }
+}
+
+// A new owner reads the whole topic, so it has to stay small: short segments (the one that is being
+// written is never compacted), compacted soon. Nothing that a reader began to read may go before it
+// is through.
+static void set_compaction(const struct event_log_kafka_options *options,
+                           rd_kafka_NewTopic_t *topic) {
+    int64_t largest = 4 * ((int64_t)options->record_max_bytes + KAFKA_BATCH_OVERHEAD_BYTES);
+    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "compact");
+    rd_kafka_NewTopic_set_config(topic, "segment.ms", "600000");
+    set_topic_number(topic, "segment.bytes",
+                     largest > COMPACTED_SEGMENT_BYTES ? largest : COMPACTED_SEGMENT_BYTES);
+    rd_kafka_NewTopic_set_config(topic, "min.cleanable.dirty.ratio", "0.1");
+    rd_kafka_NewTopic_set_config(topic, "min.compaction.lag.ms", "60000");
+    rd_kafka_NewTopic_set_config(topic, "delete.retention.ms", "86400000");
+}
+
 static rd_kafka_NewTopic_t *describe_topic(const struct kafka_log *log,
                                            enum event_log_stream stream, struct error *error) {
     const struct event_log_kafka_options *options = &log->options;
     char reason[256];
-    rd_kafka_NewTopic_t *topic = rd_kafka_NewTopic_new(
-        log->topic_names[stream], options->partitions, options->replication, reason, sizeof reason);
+    bool is_compacted = event_log_stream_is_compacted(stream);
+    rd_kafka_NewTopic_t *topic =
+        rd_kafka_NewTopic_new(log->topic_names[stream], is_compacted ? 1 : options->partitions,
+                              options->replication, reason, sizeof reason);
     if (!topic) {
         (void)error_set(error, STATUS_INVALID, "Kafka topic %s: %s", log->topic_names[stream],
                         reason);
         return NULL;
     }
-    // Never compacted: an event may have a null value, and each of two events with one key counts.
-    rd_kafka_NewTopic_set_config(topic, "cleanup.policy", "delete");
-    int64_t retention_ms =
-        stream == EVENT_LOG_EVENTS ? options->retention_ms : options->dead_letter_retention_ms;
-    if (retention_ms != 0) {
-        set_topic_number(topic, "retention.ms", retention_ms);
+    if (is_compacted) {
+        set_compaction(options, topic);
+    } else {
+        set_retention(options, stream, topic);
     }
     set_topic_number(topic, "max.message.bytes",
                      (int64_t)options->record_max_bytes + KAFKA_BATCH_OVERHEAD_BYTES);

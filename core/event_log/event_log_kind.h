@@ -23,6 +23,7 @@ struct event_log_ops {
     enum status (*reader_create)(struct event_log *log,
                                  const struct event_log_reader_options *options,
                                  struct event_log_reader **ret_reader, struct error *error);
+    struct slice_pool *(*slices)(struct event_log *log);
 };
 
 struct event_log_reader_ops {
@@ -37,6 +38,18 @@ struct event_log_reader_ops {
 struct event_log {
     const struct event_log_ops *ops;
 };
+
+// What the operator chose, for the streams of which something else follows.
+struct event_log_retention {
+    int64_t events_ms;       // 0 or less: a kind's way to say "not by us"
+    int64_t dead_letters_ms; // the same
+};
+// How long a stream's records are kept; 0 or less as it was given. Never called for a compacted
+// one.
+int64_t event_log_retention_ms(enum event_log_stream stream,
+                               const struct event_log_retention *retention);
+// True: the last record of each key is kept, whatever its age.
+bool event_log_stream_is_compacted(enum event_log_stream stream);
 
 struct event_log_reader {
     const struct event_log_reader_ops *ops;

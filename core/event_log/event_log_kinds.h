@@ -5,12 +5,14 @@
 #include "core/event_log/event_log.h"
 
 struct event_log_kafka_options {
-    const char *brokers;              // HOST:PORT,...
-    const char *topic_prefix;         // "eg" gives eg.events, eg.deadletter
-    int32_t partitions;               // of a topic that is created
-    int32_t replication;              // -1 = the brokers' default
-    int64_t retention_ms;             // of eg.events when it is created
-    int64_t dead_letter_retention_ms; // of eg.deadletter when it is created
+    const char *brokers;      // HOST:PORT,...
+    const char *topic_prefix; // "eg" gives eg.events, eg.deadletter
+    int32_t partitions;       // of a topic that is created
+    int32_t replication;      // -1 = the brokers' default
+    // Of topics that are created: of eg.events and eg.outcome (eg.retry.*: eight days at the
+    // least), of eg.deadletter. -1 = for ever, 0 = the brokers' default.
+    int64_t retention_ms;
+    int64_t dead_letter_retention_ms;
     const char *const *settings; // "security.protocol=SASL_SSL", passed to librdkafka as they are
     size_t setting_count;
     size_t buffer_max_records; // appends inside; 0 = 100,000
@@ -26,8 +28,10 @@ enum status must_check event_log_kafka_create(const struct event_log_kafka_optio
 
 struct event_log_sqlite_options {
     const char *path; // the file; created with its -wal and -shm
+    // 0 = for ever. Outcomes go with the events, parked records after eight days at the earliest.
     int64_t retention_ms;
     int64_t dead_letter_retention_ms;
+    int64_t compaction_lag_ms; // age at which a record replaces older ones of its key; 0 = 60,000
     size_t buffer_max_records; // 0 = 10,000
     size_t buffer_max_bytes;   // 0 = 64 MiB
 };
@@ -53,6 +57,8 @@ void event_log_memory_lose(struct event_log *log, enum event_log_stream stream, 
 // Retention: removes what lies before offset.
 void event_log_memory_remove_before(struct event_log *log, enum event_log_stream stream,
                                     int32_t partition, int64_t offset);
+// Compaction: of each key only the last record stays, and not even that when it has no value.
+void event_log_memory_compact(struct event_log *log, enum event_log_stream stream);
 // Away: health and event_log_append say UNAVAILABLE.
 void event_log_memory_set_away(struct event_log *log, bool is_away);
 // Held: records are stored, but done is called only when they are let go.

@@ -13,6 +13,7 @@
 
 struct memory_record {
     struct stored_record stored;
+    bool is_removed;           // by compaction
     struct record_slice bytes; // what stored points into
 };
 
@@ -59,12 +60,16 @@ static struct memory_log *memory_log_of(struct event_log *log) {
     return CONTAINER_OF(log, struct memory_log, base);
 }
 
+static int32_t partition_count(const struct memory_log *log, enum event_log_stream stream) {
+    return event_log_stream_is_compacted(stream) ? 1 : log->partition_count;
+}
+
 static struct memory_partition *choose_partition(struct memory_log *log,
                                                  const struct event_log_append *append,
                                                  int32_t *ret_partition) {
     uint64_t number =
         append->record.key.size > 0 ? bytes_hash(append->record.key) : log->next_keyless++;
-    *ret_partition = (int32_t)(number % (uint64_t)log->partition_count);
+    *ret_partition = (int32_t)(number % (uint64_t)partition_count(log, append->stream));
     return &log->partitions[append->stream][*ret_partition];
 }
 
@@ -141,6 +146,7 @@ static enum status memory_append(struct event_log *base, struct event_log_append
         store(log, append);
     }
     enum event_log_stream stream = append->stream;
+    int32_t partition = append->partition;
     if (log->is_held) {
         hold(log, append);
     } else {
@@ -148,7 +154,9 @@ static enum status memory_append(struct event_log *base, struct event_log_append
     }
     pthread_mutex_unlock(&log->lock);
     // From here on the append can be gone.
-    local_readers_wake(log->readers, stream);
+    if (partition >= 0) {
+        local_readers_wake(log->readers, stream, partition);
+    }
     return STATUS_OK;
 }
 
@@ -170,8 +178,7 @@ static size_t memory_appends_inside(struct event_log *base) {
 }
 
 static int32_t memory_partition_count(struct event_log *base, enum event_log_stream stream) {
-    (void)stream;
-    return memory_log_of(base)->partition_count;
+    return partition_count(memory_log_of(base), stream);
 }
 
 static void let_go(struct memory_log *log) {
@@ -202,7 +209,7 @@ static void memory_destroy(struct event_log *base) {
     struct memory_log *log = memory_log_of(base);
     local_readers_destroy(log->readers);
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
-        for (int32_t i = 0; i < log->partition_count; i++) {
+        for (int32_t i = 0; i < partition_count(log, (enum event_log_stream)stream); i++) {
             clear_partition(&log->partitions[stream][i]);
         }
         free(log->partitions[stream]);
@@ -216,6 +223,10 @@ static void memory_destroy(struct event_log *base) {
     free(log->held);
     pthread_mutex_destroy(&log->lock);
     free(log);
+}
+
+static struct slice_pool *memory_slices(struct event_log *base) {
+    return local_readers_slices(memory_log_of(base)->readers);
 }
 
 static enum status memory_reader_create(struct event_log *base,
@@ -232,6 +243,7 @@ static const struct event_log_ops memory_ops = {
     .close = memory_close,
     .destroy = memory_destroy,
     .reader_create = memory_reader_create,
+    .slices = memory_slices,
 };
 
 // Needs the lock.
@@ -292,10 +304,11 @@ static enum status read_records(void *store, void *cursor, const struct local_pl
     pthread_mutex_lock(&log->lock);
     const struct memory_partition *partition = &log->partitions[place->stream][place->partition];
     for (int64_t i = offset - partition->first;
-         i >= 0 && i < (int64_t)partition->count && slice->count < LOCAL_SLICE_MAX_RECORDS &&
-         slice->byte_count < LOCAL_SLICE_MAX_BYTES;
-         i++) {
+         i >= 0 && i < (int64_t)partition->count && !record_slice_is_full(slice); i++) {
         const struct stored_record *from = &partition->records[i].stored;
+        if (partition->records[i].is_removed) {
+            continue;
+        }
         struct record copy;
         record_slice_copy(slice, &from->record, &copy);
         struct stored_record *to = record_slice_add(slice);
@@ -307,11 +320,27 @@ static enum status read_records(void *store, void *cursor, const struct local_pl
     return STATUS_OK;
 }
 
+static enum status find_time(void *store, void *cursor, const struct local_place *place,
+                             int64_t time_ms, int64_t *ret_offset) {
+    (void)cursor;
+    struct memory_log *log = store;
+    pthread_mutex_lock(&log->lock);
+    const struct memory_partition *partition = &log->partitions[place->stream][place->partition];
+    size_t i = 0;
+    while (i < partition->count && partition->records[i].stored.timestamp_ms < time_ms) {
+        i++;
+    }
+    *ret_offset = partition->first + (int64_t)i;
+    pthread_mutex_unlock(&log->lock);
+    return STATUS_OK;
+}
+
 static const struct local_store_ops memory_store_ops = {
     .load_position = load_position,
     .save_position = save_position,
     .range = range,
     .read = read_records,
+    .find_time = find_time,
 };
 
 enum status event_log_memory_create(const struct event_log_memory_options *options,
@@ -326,8 +355,9 @@ enum status event_log_memory_create(const struct event_log_memory_options *optio
     pthread_mutex_init(&log->lock, NULL);
     int32_t counts[EVENT_LOG_STREAM_COUNT];
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
-        counts[stream] = count;
-        log->partitions[stream] = memory_allocate((size_t)count * sizeof *log->partitions[stream]);
+        counts[stream] = partition_count(log, (enum event_log_stream)stream);
+        log->partitions[stream] =
+            memory_allocate((size_t)counts[stream] * sizeof *log->partitions[stream]);
     }
     log->readers = local_readers_create(&memory_store_ops, log, counts);
     *ret_log = &log->base;
@@ -369,7 +399,29 @@ void event_log_memory_remove_before(struct event_log *base, enum event_log_strea
                 partition->count * sizeof *partition->records);
     }
     pthread_mutex_unlock(&log->lock);
-    local_readers_wake(log->readers, stream);
+    local_readers_wake(log->readers, stream, number);
+}
+
+static bool has_newer(const struct memory_partition *partition, size_t place) {
+    struct bytes key = partition->records[place].stored.record.key;
+    for (size_t i = place + 1; i < partition->count; i++) {
+        if (bytes_equal(partition->records[i].stored.record.key, key)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void event_log_memory_compact(struct event_log *base, enum event_log_stream stream) {
+    assert(event_log_stream_is_compacted(stream));
+    struct memory_log *log = memory_log_of(base);
+    pthread_mutex_lock(&log->lock);
+    struct memory_partition *partition = &log->partitions[stream][0];
+    for (size_t i = 0; i < partition->count; i++) {
+        struct memory_record *record = &partition->records[i];
+        record->is_removed |= !record->stored.record.has_value || has_newer(partition, i);
+    }
+    pthread_mutex_unlock(&log->lock);
 }
 
 void event_log_memory_set_away(struct event_log *base, bool is_away) {

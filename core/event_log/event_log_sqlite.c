@@ -10,18 +10,27 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-// The schema, version 1. To change it: raise SCHEMA_VERSION, add the statements that lead from the
-// version before to migrate(), and a test that opens a file of each older version.
+// A record that has a newer one of its key goes when that is so old: whoever reads the stream from
+// its beginning meanwhile still finds what it expects.
+#define COMPACTION_LAG_MS 60000
 #define APPLICATION_ID 0x45474c67 // "EGLg": other SQLite files are refused
-#define SCHEMA_VERSION 1
-static const char schema[] =
-    "CREATE TABLE events(offset INTEGER PRIMARY KEY AUTOINCREMENT, timestamp_ms INTEGER NOT NULL,"
-    " key BLOB, headers BLOB NOT NULL, value BLOB);"
-    "CREATE TABLE deadletter(offset INTEGER PRIMARY KEY AUTOINCREMENT, timestamp_ms INTEGER NOT "
+#define STREAM_TABLE(name)                                                                         \
+    "CREATE TABLE \"" name                                                                         \
+    "\"(offset INTEGER PRIMARY KEY AUTOINCREMENT, timestamp_ms INTEGER NOT "                       \
     "NULL, key BLOB, headers BLOB NOT NULL, value BLOB);"
-    "CREATE TABLE positions(group_name TEXT NOT NULL, stream TEXT NOT NULL, offset INTEGER NOT "
-    "NULL, PRIMARY KEY(group_name, stream)) WITHOUT ROWID;"
-    "CREATE TABLE probe(id INTEGER PRIMARY KEY, filler BLOB);";
+// What leads from each version of the schema to the next one; an empty file has version 0. To
+// change the schema: add a row, and a test that opens a file of the version before.
+static const char *const steps[] = {
+    STREAM_TABLE("events")
+        STREAM_TABLE("deadletter") "CREATE TABLE positions(group_name TEXT NOT NULL, stream TEXT "
+                                   "NOT NULL, offset INTEGER NOT "
+                                   "NULL, PRIMARY KEY(group_name, stream)) WITHOUT ROWID;"
+                                   "CREATE TABLE probe(id INTEGER PRIMARY KEY, filler BLOB);",
+    STREAM_TABLE("cursor") STREAM_TABLE("outcome") STREAM_TABLE("retry.10s")
+        STREAM_TABLE("retry.1m") STREAM_TABLE("retry.10m")
+            STREAM_TABLE("retry.1h") "CREATE INDEX cursor_key ON \"cursor\"(key, offset);",
+};
+#define SCHEMA_VERSION ((int64_t)ARRAY_LENGTH(steps))
 
 enum status sqlite_prepare(sqlite3 *db, const char *text, sqlite3_stmt **ret_statement,
                            struct error *error) {
@@ -63,7 +72,7 @@ enum status sqlite_learn_range(struct sqlite_log *log, enum event_log_stream str
     snprintf(text, sizeof text, "SELECT seq + 1 FROM sqlite_sequence WHERE name = '%s'", name);
     enum status status = read_number(log->db, text, 1, &end, error);
     if (status == STATUS_OK) {
-        snprintf(text, sizeof text, "SELECT min(offset) FROM %s", name);
+        snprintf(text, sizeof text, "SELECT min(offset) FROM \"%s\"", name);
         status = read_number(log->db, text, end, &first, error);
     }
     if (status == STATUS_OK) {
@@ -78,6 +87,16 @@ static enum status execute(struct sqlite_log *log, const char *text, struct erro
         return error_set(error, STATUS_UNAVAILABLE, "SQLite: %s", sqlite3_errmsg(log->db));
     }
     return STATUS_OK;
+}
+
+static enum status take_step(struct sqlite_log *log, int64_t version, struct error *error) {
+    struct buffer text = {0};
+    buffer_append_format(
+        &text, "BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %lld; COMMIT",
+        steps[version], APPLICATION_ID, (long long)version + 1);
+    enum status status = execute(log, text.data, error);
+    buffer_clear(&text);
+    return status;
 }
 
 // An empty file becomes a log; everything else has to be one.
@@ -97,19 +116,16 @@ static enum status migrate(struct sqlite_log *log, struct error *error) {
     if (tables > 0 && id != APPLICATION_ID) {
         return error_set(error, STATUS_INVALID, "the database is not an event log");
     }
-    if (tables > 0 && version != SCHEMA_VERSION) {
+    if (tables > 0 && (version < 1 || version > SCHEMA_VERSION)) {
         return error_set(error, STATUS_INVALID,
-                         "the event log has schema version %lld, this program knows only %d",
-                         (long long)version, SCHEMA_VERSION);
+                         "the event log has schema version %lld, this program knows only 1 to %lld",
+                         (long long)version, (long long)SCHEMA_VERSION);
     }
-    if (tables > 0) {
-        return STATUS_OK;
+    for (version = tables > 0 ? version : 0; status == STATUS_OK && version < SCHEMA_VERSION;
+         version++) {
+        status = take_step(log, version, error);
     }
-    char text[sizeof schema + 256];
-    snprintf(text, sizeof text,
-             "BEGIN IMMEDIATE; %s PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
-             schema, APPLICATION_ID, SCHEMA_VERSION);
-    return execute(log, text, error);
+    return status;
 }
 
 // flock is not the lock that SQLite uses, so both can be held, and the sqlite3 tool can still look
@@ -196,6 +212,10 @@ static void sqlite_destroy(struct event_log *base) {
     free(log);
 }
 
+static struct slice_pool *sqlite_slices(struct event_log *base) {
+    return local_readers_slices(sqlite_log_of(base)->readers);
+}
+
 static enum status sqlite_reader_create(struct event_log *base,
                                         const struct event_log_reader_options *options,
                                         struct event_log_reader **ret_reader, struct error *error) {
@@ -210,7 +230,20 @@ static const struct event_log_ops sqlite_ops = {
     .close = sqlite_close_log,
     .destroy = sqlite_destroy,
     .reader_create = sqlite_reader_create,
+    .slices = sqlite_slices,
 };
+
+static void set_retention(struct sqlite_log *log, const struct event_log_sqlite_options *options) {
+    const struct event_log_retention retention = {options->retention_ms,
+                                                  options->dead_letter_retention_ms};
+    for (size_t i = 0; i < EVENT_LOG_STREAM_COUNT; i++) {
+        enum event_log_stream stream = (enum event_log_stream)i;
+        log->retention_ms[i] =
+            event_log_stream_is_compacted(stream) ? 0 : event_log_retention_ms(stream, &retention);
+    }
+    log->compaction_lag_ms =
+        options->compaction_lag_ms > 0 ? options->compaction_lag_ms : COMPACTION_LAG_MS;
+}
 
 enum status event_log_sqlite_create(const struct event_log_sqlite_options *options,
                                     struct event_log **ret_log, struct error *error) {
@@ -218,14 +251,16 @@ enum status event_log_sqlite_create(const struct event_log_sqlite_options *optio
     log->base.ops = &sqlite_ops;
     log->path = memory_copy_text(options->path);
     log->file = -1;
-    log->retention_ms[EVENT_LOG_EVENTS] = options->retention_ms;
-    log->retention_ms[EVENT_LOG_DEAD_LETTERS] = options->dead_letter_retention_ms;
+    set_retention(log, options);
     log->buffer_max_records = options->buffer_max_records > 0 ? options->buffer_max_records : 10000;
     log->buffer_max_bytes = options->buffer_max_bytes > 0 ? options->buffer_max_bytes : 64 << 20;
     pthread_mutex_init(&log->lock, NULL);
     event_log_condition_init(&log->has_work);
     event_log_condition_init(&log->has_result);
-    const int32_t partition_counts[EVENT_LOG_STREAM_COUNT] = {1, 1};
+    int32_t partition_counts[EVENT_LOG_STREAM_COUNT];
+    for (size_t i = 0; i < EVENT_LOG_STREAM_COUNT; i++) {
+        partition_counts[i] = 1;
+    }
     log->readers = local_readers_create(&sqlite_store_ops, log, partition_counts);
     enum status status = open_file(log, error);
     if (status != STATUS_OK) {

@@ -31,8 +31,9 @@ struct sqlite_range {
 struct sqlite_log {
     struct event_log base;
     char *path;
-    int file; // holds the lock that keeps other processes out
-    int64_t retention_ms[EVENT_LOG_STREAM_COUNT];
+    int file;                                     // holds the lock that keeps other processes out
+    int64_t retention_ms[EVENT_LOG_STREAM_COUNT]; // 0 = for ever
+    int64_t compaction_lag_ms;
     size_t buffer_max_records;
     size_t buffer_max_bytes;
     struct local_readers *readers;
@@ -60,10 +61,15 @@ struct sqlite_log {
     sqlite3_stmt *commit;
     sqlite3_stmt *insert[EVENT_LOG_STREAM_COUNT];
     sqlite3_stmt *remove[EVENT_LOG_STREAM_COUNT];
+    sqlite3_stmt *find_old;        // compaction: the last offset before a time
+    sqlite3_stmt *remove_replaced; // records with a newer one of their key
+    sqlite3_stmt *remove_tombstones;
     sqlite3_stmt *set_position;
     sqlite3_stmt *probe;
     struct buffer headers;
     int64_t retention_due_us;
+    int64_t compacted;          // what a record below this offset replaces is removed
+    int64_t tombstones_removed; // below this offset
 };
 
 // event_log_sqlite.c

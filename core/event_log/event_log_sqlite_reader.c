@@ -32,9 +32,9 @@ static enum status prepare(struct sqlite_cursor *cursor, struct error *error) {
     for (size_t stream = 0; status == STATUS_OK && stream < EVENT_LOG_STREAM_COUNT; stream++) {
         char text[192];
         snprintf(text, sizeof text,
-                 "SELECT offset, timestamp_ms, key, headers, value FROM %s WHERE offset >= ?1 "
-                 "ORDER BY offset LIMIT %d",
-                 event_log_stream_name((enum event_log_stream)stream), LOCAL_SLICE_MAX_RECORDS);
+                 "SELECT offset, timestamp_ms, key, headers, value FROM \"%s\" "
+                 "WHERE offset >= ?1 ORDER BY offset LIMIT ?2",
+                 event_log_stream_name((enum event_log_stream)stream));
         status = sqlite_prepare(cursor->db, text, &cursor->read[stream], error);
     }
     return status;
@@ -128,9 +128,10 @@ static enum status read_records(void *store, void *context, const struct local_p
     struct sqlite_cursor *cursor = context;
     sqlite3_stmt *statement = cursor->read[place->stream];
     sqlite3_bind_int64(statement, 1, offset);
+    sqlite3_bind_int64(statement, 2, (int64_t)slice->max_records);
     enum status status = STATUS_OK;
     int result = SQLITE_ROW;
-    while (status == STATUS_OK && slice->byte_count < LOCAL_SLICE_MAX_BYTES &&
+    while (status == STATUS_OK && !record_slice_is_full(slice) &&
            (result = sqlite3_step(statement)) == SQLITE_ROW) {
         status = read_row(statement, slice);
     }
@@ -143,6 +144,41 @@ static enum status read_records(void *store, void *context, const struct local_p
     return slice->count > 0 ? STATUS_OK : status;
 }
 
+// The time of the first row at offset or after it; INT64_MAX when there is none.
+static enum status time_at(struct sqlite_cursor *cursor, const struct local_place *place,
+                           int64_t offset, int64_t *ret_time_ms) {
+    sqlite3_stmt *statement = cursor->read[place->stream];
+    sqlite3_bind_int64(statement, 1, offset);
+    sqlite3_bind_int64(statement, 2, 1);
+    int result = sqlite3_step(statement);
+    *ret_time_ms = result == SQLITE_ROW ? sqlite3_column_int64(statement, 1) : INT64_MAX;
+    sqlite3_reset(statement);
+    return result == SQLITE_ROW || result == SQLITE_DONE
+               ? STATUS_OK
+               : read_failed(cursor, sqlite3_errmsg(cursor->db));
+}
+
+// By halves: times grow with the offsets, except where somebody set the clock back.
+static enum status find_time(void *store, void *context, const struct local_place *place,
+                             int64_t time_ms, int64_t *ret_offset) {
+    int64_t low, high;
+    range(store, place, &low, &high);
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2, found_ms;
+        enum status status = time_at(context, place, middle, &found_ms);
+        if (status != STATUS_OK) {
+            return status;
+        }
+        if (found_ms >= time_ms) {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    *ret_offset = low;
+    return STATUS_OK;
+}
+
 const struct local_store_ops sqlite_store_ops = {
     .cursor_open = cursor_open,
     .cursor_close = cursor_close,
@@ -150,4 +186,5 @@ const struct local_store_ops sqlite_store_ops = {
     .save_position = sqlite_save_position,
     .range = range,
     .read = read_records,
+    .find_time = find_time,
 };

@@ -13,6 +13,8 @@
 #define TRANSACTION_MAX_RECORDS 1000
 #define TRANSACTION_MAX_BYTES (16u << 20)
 #define RETENTION_SLICE_ROWS 500
+// Tombstones stay so many times longer than what they replace.
+#define TOMBSTONE_LAGS 10
 #define RETENTION_INTERVAL_US 1000000
 #define RETENTION_BUSY_INTERVAL_US 5000000
 #define PROBE_INTERVAL_US 250000
@@ -220,7 +222,7 @@ static void answer(struct sqlite_log *log, const struct work *work, enum status 
     event_log_answers_post(&answers);
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
         if (is_new[stream]) {
-            local_readers_wake(log->readers, (enum event_log_stream)stream);
+            local_readers_wake(log->readers, (enum event_log_stream)stream, 0);
         }
     }
 }
@@ -299,9 +301,58 @@ static bool remove_old(struct sqlite_log *log, enum event_log_stream stream, int
     }
     int removed = sqlite3_changes(log->db);
     if (removed > 0 && sqlite_learn_range(log, stream, &error) == STATUS_OK) {
-        local_readers_wake(log->readers, stream);
+        local_readers_wake(log->readers, stream, 0);
     }
     return removed == RETENTION_SLICE_ROWS;
+}
+
+// The end of the next slice of rows that are older than age_ms and not below from; from when there
+// is none.
+static int64_t old_slice_end(struct sqlite_log *log, int64_t from, int64_t before_ms) {
+    sqlite3_bind_int64(log->find_old, 1, from);
+    sqlite3_bind_int64(log->find_old, 2, RETENTION_SLICE_ROWS);
+    sqlite3_bind_int64(log->find_old, 3, before_ms);
+    int64_t end = from;
+    if (sqlite3_step(log->find_old) == SQLITE_ROW &&
+        sqlite3_column_type(log->find_old, 0) != SQLITE_NULL) {
+        end = sqlite3_column_int64(log->find_old, 0) + 1;
+    }
+    sqlite3_reset(log->find_old);
+    return end;
+}
+
+// Runs a statement over the rows from *position on that are old enough. Returns whether there may
+// be more.
+static bool compact_slice(struct sqlite_log *log, sqlite3_stmt *statement, int64_t *position,
+                          int64_t before_ms) {
+    int64_t end = old_slice_end(log, *position, before_ms);
+    if (end == *position) {
+        return false;
+    }
+    sqlite3_bind_int64(statement, 1, *position);
+    sqlite3_bind_int64(statement, 2, end);
+    if (!run_statement(statement)) {
+        log_line(LOG_WARNING, "the cursors cannot be compacted", LOG_TEXT("path", log->path),
+                 LOG_TEXT("reason", sqlite3_errmsg(log->db)));
+        return false;
+    }
+    *position = end;
+    return true;
+}
+
+// A tombstone goes only long after what it replaces: who read that, and reads on, finds it.
+static bool compact(struct sqlite_log *log, int64_t now_ms) {
+    bool has_moved =
+        compact_slice(log, log->remove_replaced, &log->compacted, now_ms - log->compaction_lag_ms);
+    if (log->tombstones_removed < log->compacted) {
+        has_moved |= compact_slice(log, log->remove_tombstones, &log->tombstones_removed,
+                                   now_ms - TOMBSTONE_LAGS * log->compaction_lag_ms);
+    }
+    struct error error;
+    if (has_moved && sqlite_learn_range(log, EVENT_LOG_CURSORS, &error) != STATUS_OK) {
+        log_line(LOG_WARNING, "the cursors' range is not known", LOG_TEXT("reason", error.text));
+    }
+    return has_moved;
 }
 
 // A slice of each stream when nothing waits, and now and then when it never gets quiet.
@@ -315,6 +366,7 @@ static void apply_retention(struct sqlite_log *log, bool is_quiet) {
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
         has_more |= remove_old(log, (enum event_log_stream)stream, now_ms);
     }
+    has_more |= compact(log, now_ms);
     log->retention_due_us = has_more ? now_us : now_us + RETENTION_INTERVAL_US;
 }
 
@@ -369,12 +421,12 @@ static enum status prepare_stream(struct sqlite_log *log, enum event_log_stream 
     const char *name = event_log_stream_name(stream);
     char text[256];
     snprintf(text, sizeof text,
-             "INSERT INTO %s(timestamp_ms, key, headers, value) VALUES(?1, ?2, ?3, ?4)", name);
+             "INSERT INTO \"%s\"(timestamp_ms, key, headers, value) VALUES(?1, ?2, ?3, ?4)", name);
     enum status status = sqlite_prepare(log->db, text, &log->insert[stream], error);
     if (status == STATUS_OK) {
         snprintf(text, sizeof text,
-                 "DELETE FROM %s WHERE timestamp_ms < ?1 AND offset IN "
-                 "(SELECT offset FROM %s ORDER BY offset LIMIT %d)",
+                 "DELETE FROM \"%s\" WHERE timestamp_ms < ?1 AND offset IN "
+                 "(SELECT offset FROM \"%s\" ORDER BY offset LIMIT %d)",
                  name, name, RETENTION_SLICE_ROWS);
         status = sqlite_prepare(log->db, text, &log->remove[stream], error);
     }
@@ -391,6 +443,15 @@ enum status sqlite_writer_prepare(struct sqlite_log *log, struct error *error) {
         {"INSERT INTO positions(group_name, stream, offset) VALUES(?1, ?2, ?3) "
          "ON CONFLICT DO UPDATE SET offset = excluded.offset",
          &log->set_position},
+        {"SELECT max(offset) FROM (SELECT offset, timestamp_ms FROM \"cursor\" WHERE offset >= ?1 "
+         "ORDER BY offset LIMIT ?2) WHERE timestamp_ms < ?3",
+         &log->find_old},
+        {"DELETE FROM \"cursor\" WHERE offset IN (SELECT older.offset FROM \"cursor\" newer "
+         "JOIN \"cursor\" older ON older.key = newer.key AND older.offset < newer.offset "
+         "WHERE newer.offset >= ?1 AND newer.offset < ?2)",
+         &log->remove_replaced},
+        {"DELETE FROM \"cursor\" WHERE offset >= ?1 AND offset < ?2 AND value IS NULL",
+         &log->remove_tombstones},
         {"REPLACE INTO probe(id, filler) VALUES(1, randomblob(" PROBE_BYTES "))", &log->probe},
     };
     enum status status = STATUS_OK;
@@ -422,6 +483,9 @@ void sqlite_writer_stop(struct sqlite_log *log) {
     sqlite3_finalize(log->begin);
     sqlite3_finalize(log->commit);
     sqlite3_finalize(log->set_position);
+    sqlite3_finalize(log->find_old);
+    sqlite3_finalize(log->remove_replaced);
+    sqlite3_finalize(log->remove_tombstones);
     sqlite3_finalize(log->probe);
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
         sqlite3_finalize(log->insert[stream]);

@@ -4,6 +4,7 @@
 #include "core/base/memory.h"
 #include "core/event_log/event_log_kind.h"
 #include "core/event_log/local_group.h"
+#include "core/event_log/local_slices.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -11,6 +12,9 @@
 #include <string.h>
 
 #define STORE_RETRY_US 500000
+// What a reader takes at once.
+#define SLICE_MAX_RECORDS 500
+#define SLICE_MAX_BYTES (1u << 20)
 
 // One lock for all groups and readers; it is never held while calling a callback or the store.
 struct local_readers {
@@ -19,6 +23,7 @@ struct local_readers {
     int32_t partition_counts[EVENT_LOG_STREAM_COUNT];
     pthread_mutex_t lock;
     struct local_group *groups;
+    struct local_slices slices;
 };
 
 struct local_reader {
@@ -47,6 +52,7 @@ struct local_readers *local_readers_create(const struct local_store_ops *ops, vo
     readers->store = store;
     memcpy(readers->partition_counts, partition_counts, sizeof readers->partition_counts);
     pthread_mutex_init(&readers->lock, NULL);
+    local_slices_init(&readers->slices, ops, store, partition_counts);
     return readers;
 }
 
@@ -54,6 +60,7 @@ void local_readers_destroy(struct local_readers *readers) {
     if (!readers) {
         return;
     }
+    local_slices_clear(&readers->slices);
     while (readers->groups) {
         struct local_group *group = readers->groups;
         assert(!group->members);
@@ -97,7 +104,13 @@ static void wake_group(struct local_group *group) {
     }
 }
 
-void local_readers_wake(struct local_readers *readers, enum event_log_stream stream) {
+struct slice_pool *local_readers_slices(struct local_readers *readers) {
+    return readers->slices.pool;
+}
+
+void local_readers_wake(struct local_readers *readers, enum event_log_stream stream,
+                        int32_t partition) {
+    local_slices_wake(&readers->slices, stream, partition);
     pthread_mutex_lock(&readers->lock);
     for (struct local_group *group = readers->groups; group; group = group->next) {
         if (group->stream == stream) {
@@ -493,6 +506,8 @@ enum status local_reader_create(struct local_readers *readers,
     reader->options = *options;
     reader->options.group = memory_copy_text(options->group);
     reader->cursor = cursor;
+    reader->slice.max_records = SLICE_MAX_RECORDS;
+    reader->slice.max_bytes = SLICE_MAX_BYTES;
     reader->hand_over_us =
         1000 * (options->hand_over_ms > 0 ? options->hand_over_ms : EVENT_LOG_HAND_OVER_MS);
     event_log_condition_init(&reader->woken);

@@ -47,6 +47,11 @@ struct stored_record *record_slice_add(struct record_slice *slice) {
     return record;
 }
 
+bool record_slice_is_full(const struct record_slice *slice) {
+    return slice->count > 0 &&
+           (slice->count >= slice->max_records || slice->byte_count >= slice->max_bytes);
+}
+
 static struct bytes copy_bytes(struct record_slice *slice, struct bytes bytes) {
     if (bytes.size == 0) {
         return (struct bytes){0};

@@ -10,7 +10,9 @@ struct record_slice {
     struct stored_record *records;
     size_t count;
     size_t capacity;
-    size_t byte_count; // of all records
+    size_t byte_count;  // of all records
+    size_t max_records; // the owner's; they stay when it is reset
+    size_t max_bytes;
     struct record_slice_block *blocks;
 };
 
@@ -18,6 +20,8 @@ struct record_slice {
 void *record_slice_allocate(struct record_slice *slice, size_t size);
 // A place for one more record, zeroed.
 struct stored_record *record_slice_add(struct record_slice *slice);
+// True when it has a record and has reached one of its limits.
+bool record_slice_is_full(const struct record_slice *slice);
 // A deep copy of the record's bytes into the slice.
 void record_slice_copy(struct record_slice *slice, const struct record *record,
                        struct record *ret_copy);

@@ -265,7 +265,8 @@ static const struct setting table[] = {
      .kind = SETTING_DURATION,
      .default_text = "7d",
      .value_name = "TIME",
-     .help = "How long events are kept (Kafka: of a topic that is created).",
+     .help = "How long events and outcomes of deliveries are kept (Kafka: of topics that are "
+             "created).",
      .minimum = 60000,
      .maximum = 315360000000,
      .commands = BOTH,

@@ -1,13 +1,8 @@
-// One suite over all kinds of event log: memory, SQLite, Kafka against librdkafka's mock cluster,
-// and, when EG_TEST_KAFKA=HOST:PORT is set, a real Kafka.
+// What every kind of event log keeps: appends and consumer groups.
 #include "core/base/clock.h"
 #include "core/base/memory.h"
-#include "core/base/text.h"
-#include "core/event_log/event_log_kinds.h"
-#include "tests/support/log_recorder.h"
+#include "tests/support/log_kinds.h"
 
-#include <librdkafka/rdkafka.h>
-#include <librdkafka/rdkafka_mock.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,111 +12,24 @@
 
 #include <cmocka.h>
 
-#define PARTITIONS 4
-
-struct fixture {
-    struct event_log *log;
-    struct test_loop loop;
-    char folder[64];
-    char prefix[64];
-};
-
-enum kind {
-    MEMORY,
-    SQLITE,
-    KAFKA_MOCK,
-    KAFKA_REAL
-};
-static enum kind kind; // of the group that runs
-static rd_kafka_t *mock_client;
-static rd_kafka_mock_cluster_t *mock;
-
-static enum status create_kafka(struct fixture *fixture, const char *brokers, struct error *error) {
-    // The mock lets a group wait for as long as a session before it forms again; a real broker
-    // refuses such a short session.
-    static const char *const settings[] = {"session.timeout.ms=3000", "heartbeat.interval.ms=300"};
-    struct event_log_kafka_options options = {
-        .brokers = brokers,
-        .topic_prefix = fixture->prefix,
-        .partitions = PARTITIONS,
-        .replication = 1,
-        .retention_ms = 3600000,
-        .dead_letter_retention_ms = 3600000,
-        .settings = settings,
-        .setting_count = kind == KAFKA_MOCK ? ARRAY_LENGTH(settings) : 0,
-        .connect_timeout_ms = 30000,
-        .append_timeout_ms = 30000,
-    };
-    return event_log_kafka_create(&options, &fixture->log, error);
-}
-
-static void create_mock_topics(const struct fixture *fixture) {
-    for (int stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
-        char topic[128];
-        snprintf(topic, sizeof topic, "%s.%s", fixture->prefix,
-                 event_log_stream_name((enum event_log_stream)stream));
-        assert_int_equal(rd_kafka_mock_topic_create(mock, topic, PARTITIONS, 1), 0);
-    }
-}
-
-static enum status create_log(struct fixture *fixture, struct error *error) {
-    struct event_log_memory_options memory = {.partitions = PARTITIONS};
-    char path[128];
-    snprintf(path, sizeof path, "%s/events.db", fixture->folder);
-    struct event_log_sqlite_options sqlite = {.path = path};
-    switch (kind) {
-    case MEMORY:
-        return event_log_memory_create(&memory, &fixture->log, error);
-    case SQLITE:
-        return event_log_sqlite_create(&sqlite, &fixture->log, error);
-    case KAFKA_MOCK:
-        create_mock_topics(fixture);
-        return create_kafka(fixture, rd_kafka_mock_cluster_bootstraps(mock), error);
-    case KAFKA_REAL:
-        return create_kafka(fixture, getenv("EG_TEST_KAFKA"), error);
-    }
-    return STATUS_FAILED;
-}
+static enum log_kind kind; // of the group that runs
 
 static int set_up(void **state) {
-    struct fixture *fixture = memory_allocate(sizeof *fixture);
-    snprintf(fixture->folder, sizeof fixture->folder, "%s", "/tmp/event-log-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
-    char id[UUID_TEXT_SIZE];
-    uuid_create(id);
-    snprintf(fixture->prefix, sizeof fixture->prefix, "test-%.8s", id);
-    struct error error = {0};
-    if (create_log(fixture, &error) != STATUS_OK) {
-        fail_msg("%s", error.text);
-    }
-    test_loop_start(&fixture->loop);
-    *state = fixture;
+    *state = log_fixture_create(kind);
     return 0;
 }
 
 static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    event_log_close(fixture->log, 10000);
-    assert_int_equal(event_log_appends_inside(fixture->log), 0);
-    event_log_destroy(fixture->log);
-    test_loop_stop(&fixture->loop);
-    static const char *const files[] = {"events.db", "events.db-wal", "events.db-shm"};
-    for (size_t i = 0; i < ARRAY_LENGTH(files); i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s/%s", fixture->folder, files[i]);
-        unlink(path);
-    }
-    rmdir(fixture->folder);
-    free(fixture);
+    log_fixture_destroy(*state);
     return 0;
 }
 
-static size_t partition_count(const struct fixture *fixture) {
+static size_t partition_count(const struct log_fixture *fixture) {
     return (size_t)event_log_partition_count(fixture->log, EVENT_LOG_EVENTS);
 }
 
 static void an_append_is_confirmed_with_its_place(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     struct append_answer first = append_text(fixture->log, &fixture->loop, "k", "one");
     struct append_answer second = append_text(fixture->log, &fixture->loop, "k", "two");
     assert_in_range(first.partition, 0, partition_count(fixture) - 1);
@@ -166,7 +74,7 @@ static void append_on_loop(struct event_loop_task *task) {
 }
 
 static void done_comes_later_on_the_loop(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     struct loop_check check = {.log = fixture->log,
                                .loop = fixture->loop.loop,
                                .check = {.run = append_on_loop},
@@ -202,7 +110,7 @@ static void assert_record(const struct record *actual, const struct record *expe
 }
 
 static void a_record_comes_back_as_it_was_appended(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     const struct http_header headers[] = {
         {BYTES("ce_id"), BYTES("a\0b\xff")},
         {BYTES("ce_type"), BYTES("")},
@@ -239,7 +147,7 @@ static void a_record_comes_back_as_it_was_appended(void **state) {
 }
 
 static void a_large_record_fits_and_a_larger_one_is_refused(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     static char value[(2 << 20) + 1];
     memset(value, 'v', sizeof value);
     struct record record = {.value = {value, (2 << 20) - 100}, .has_value = true};
@@ -259,7 +167,7 @@ static void a_large_record_fits_and_a_larger_one_is_refused(void **state) {
 }
 
 static void records_of_one_key_come_in_the_order_of_their_appends(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     assert_int_equal(append_numbers(fixture->log, &fixture->loop, "key", 3000), 3000);
     struct recorder recorder = {.releases = true};
     recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
@@ -276,7 +184,7 @@ static void records_of_one_key_come_in_the_order_of_their_appends(void **state) 
 }
 
 static void a_new_group_starts_at_the_beginning(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     assert_int_equal(append_numbers(fixture->log, &fixture->loop, NULL, 50), 50);
     struct recorder first = {.releases = true}, second = {.releases = true};
     recorder_start(&first, fixture->log, EVENT_LOG_EVENTS, "first", 0);
@@ -292,7 +200,7 @@ static void a_new_group_starts_at_the_beginning(void **state) {
 }
 
 static void streams_are_apart(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     struct recorder recorder = {.releases = true};
     recorder_start(&recorder, fixture->log, EVENT_LOG_DEAD_LETTERS, "group", 0);
     append_text(fixture->log, &fixture->loop, NULL, "an event");
@@ -308,7 +216,7 @@ static void streams_are_apart(void **state) {
 }
 
 static void a_group_goes_on_where_it_committed(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     assert_int_equal(append_numbers(fixture->log, &fixture->loop, "key", 20), 20);
     struct recorder recorder = {0};
     recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 50);
@@ -333,7 +241,7 @@ static void a_group_goes_on_where_it_committed(void **state) {
 }
 
 static void release_commits_before_the_partition_goes(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     assert_int_equal(append_numbers(fixture->log, &fixture->loop, "key", 10), 10);
     struct recorder recorder = {.releases = true};
     recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
@@ -356,7 +264,7 @@ static void release_commits_before_the_partition_goes(void **state) {
 // Kafka's coordinator lets a group settle before it hands out partitions, so this one takes a while
 // there.
 static void a_partition_moves_only_after_its_release(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     size_t count = partition_count(fixture);
     struct recorder first = {0}, second = {.releases = true};
     recorder_start(&first, fixture->log, EVENT_LOG_EVENTS, "group", 60000);
@@ -390,7 +298,7 @@ static void a_partition_moves_only_after_its_release(void **state) {
 }
 
 static void a_partition_moves_without_release_when_the_time_is_up(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     assert_int_equal(append_numbers(fixture->log, &fixture->loop, "key", 5), 5);
     struct recorder first = {0};
     recorder_start(&first, fixture->log, EVENT_LOG_EVENTS, "group", 10);
@@ -409,7 +317,7 @@ static void a_partition_moves_without_release_when_the_time_is_up(void **state) 
 }
 
 static void nothing_is_lost_over_pause_and_resume(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     struct recorder recorder = {.releases = true, .commits = true};
     recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
     recorder_await_assigned(&recorder, partition_count(fixture));
@@ -430,7 +338,7 @@ static void nothing_is_lost_over_pause_and_resume(void **state) {
 }
 
 static void the_end_offset_is_the_next_one_to_be_given(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     struct append_answer answer = append_text(fixture->log, &fixture->loop, "key", "one");
     struct recorder recorder = {.releases = true};
     recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
@@ -443,7 +351,7 @@ static void the_end_offset_is_the_next_one_to_be_given(void **state) {
 }
 
 static void a_reader_that_is_destroyed_without_close_commits_nothing_more(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     assert_int_equal(append_numbers(fixture->log, &fixture->loop, "key", 5), 5);
     struct recorder recorder = {0};
     recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
@@ -458,7 +366,7 @@ static void a_reader_that_is_destroyed_without_close_commits_nothing_more(void *
 }
 
 static void a_closed_log_refuses_and_has_nothing_inside(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     append_text(fixture->log, &fixture->loop, NULL, "one");
     struct error error;
     assert_int_equal(event_log_health(fixture->log, &error), STATUS_OK);
@@ -467,23 +375,6 @@ static void a_closed_log_refuses_and_has_nothing_inside(void **state) {
     struct record record = {.value = BYTES("two"), .has_value = true};
     assert_int_equal(append_and_wait(fixture->log, &fixture->loop, EVENT_LOG_EVENTS, &record).taken,
                      STATUS_CLOSED);
-}
-
-static int start_mock(void **state) {
-    (void)state;
-    char reason[256];
-    mock_client = rd_kafka_new(RD_KAFKA_PRODUCER, rd_kafka_conf_new(), reason, sizeof reason);
-    assert_non_null(mock_client);
-    mock = rd_kafka_mock_cluster_new(mock_client, 3);
-    assert_non_null(mock);
-    return 0;
-}
-
-static int stop_mock(void **state) {
-    (void)state;
-    rd_kafka_mock_cluster_destroy(mock);
-    rd_kafka_destroy(mock_client);
-    return 0;
 }
 
 #define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
@@ -511,15 +402,12 @@ int main(int argument_count, char **arguments) {
         cmocka_set_test_filter(arguments[1]);
     }
     int failures = 0;
-    kind = MEMORY;
-    failures += cmocka_run_group_tests_name("memory", rules, NULL, NULL);
-    kind = SQLITE;
-    failures += cmocka_run_group_tests_name("sqlite", rules, NULL, NULL);
-    kind = KAFKA_MOCK;
-    failures += cmocka_run_group_tests_name("kafka (mock)", rules, start_mock, stop_mock);
-    if (getenv("EG_TEST_KAFKA")) {
-        kind = KAFKA_REAL;
-        failures += cmocka_run_group_tests_name("kafka (real)", rules, NULL, NULL);
+    for (kind = 0; kind < LOG_KIND_COUNT; kind++) {
+        if (log_kind_name(kind)) {
+            log_kind_start(kind);
+            failures += cmocka_run_group_tests_name(log_kind_name(kind), rules, NULL, NULL);
+            log_kind_stop(kind);
+        }
     }
     return failures > 0;
 }

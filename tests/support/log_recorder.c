@@ -137,6 +137,74 @@ size_t append_numbers(struct event_log *log, struct test_loop *loop, const char 
     return group.confirmed;
 }
 
+// --- Slices and queries.
+
+static void set_done(struct pending_slice *pending) {
+    pthread_mutex_lock(&pending->lock);
+    pending->is_done = true;
+    pthread_cond_signal(&pending->changed);
+    pthread_mutex_unlock(&pending->lock);
+}
+
+static void slice_answered(struct event_log_slice *slice) {
+    set_done(CONTAINER_OF(slice, struct pending_slice, slice));
+}
+
+void pending_slice_start(struct pending_slice *pending, struct event_log *log,
+                         struct test_loop *loop) {
+    pthread_mutex_init(&pending->lock, NULL);
+    pthread_cond_init(&pending->changed, NULL);
+    pending->is_done = false;
+    pending->slice.loop = loop->loop;
+    pending->slice.done = slice_answered;
+    if (event_log_read(log, &pending->slice) != STATUS_OK) {
+        fail("a slice was not taken");
+    }
+}
+
+void pending_slice_await(struct pending_slice *pending) {
+    struct timespec until = deadline();
+    pthread_mutex_lock(&pending->lock);
+    while (!pending->is_done) {
+        if (pthread_cond_timedwait(&pending->changed, &pending->lock, &until) != 0) {
+            fail("a slice or query was not answered");
+        }
+    }
+    pthread_mutex_unlock(&pending->lock);
+    pthread_cond_destroy(&pending->changed);
+    pthread_mutex_destroy(&pending->lock);
+}
+
+void read_and_wait(struct event_log *log, struct test_loop *loop, struct event_log_slice *slice) {
+    struct pending_slice pending = {.slice = *slice};
+    pending_slice_start(&pending, log, loop);
+    pending_slice_await(&pending);
+    *slice = pending.slice;
+}
+
+struct pending_query {
+    struct event_log_time_query query;
+    struct pending_slice pending; // only its lock
+};
+
+static void query_answered(struct event_log_time_query *query) {
+    set_done(&CONTAINER_OF(query, struct pending_query, query)->pending);
+}
+
+void find_time_and_wait(struct event_log *log, struct test_loop *loop,
+                        struct event_log_time_query *query) {
+    struct pending_query pending = {.query = *query};
+    pthread_mutex_init(&pending.pending.lock, NULL);
+    pthread_cond_init(&pending.pending.changed, NULL);
+    pending.query.loop = loop->loop;
+    pending.query.done = query_answered;
+    if (event_log_find_time(log, &pending.query) != STATUS_OK) {
+        fail("a query was not taken");
+    }
+    pending_slice_await(&pending.pending);
+    *query = pending.query;
+}
+
 // --- The recorder.
 
 static struct bytes copy_bytes(struct bytes bytes) {

@@ -36,6 +36,22 @@ struct append_answer append_text(struct event_log *log, struct test_loop *loop, 
 // were confirmed.
 size_t append_numbers(struct event_log *log, struct test_loop *loop, const char *key, size_t count);
 
+// Reads the slice and waits for the answer; it must be taken.
+void read_and_wait(struct event_log *log, struct test_loop *loop, struct event_log_slice *slice);
+// The same in two parts.
+struct pending_slice {
+    struct event_log_slice slice;
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    bool is_done;
+};
+void pending_slice_start(struct pending_slice *pending, struct event_log *log,
+                         struct test_loop *loop);
+void pending_slice_await(struct pending_slice *pending);
+// Waits for the answer; it must be taken.
+void find_time_and_wait(struct event_log *log, struct test_loop *loop,
+                        struct event_log_time_query *query);
+
 struct received {
     int32_t partition;
     int64_t offset;

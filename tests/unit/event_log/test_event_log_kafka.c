@@ -35,8 +35,11 @@ static int set_up(void **state) {
     fixture->client = rd_kafka_new(RD_KAFKA_PRODUCER, conf, reason, sizeof reason);
     fixture->mock = rd_kafka_mock_cluster_new(fixture->client, 1);
     assert_non_null(fixture->mock);
-    assert_int_equal(rd_kafka_mock_topic_create(fixture->mock, "eg.events", 1, 1), 0);
-    assert_int_equal(rd_kafka_mock_topic_create(fixture->mock, "eg.deadletter", 1, 1), 0);
+    for (int i = 0; i < EVENT_LOG_STREAM_COUNT; i++) {
+        char topic[64];
+        snprintf(topic, sizeof topic, "eg.%s", event_log_stream_name((enum event_log_stream)i));
+        assert_int_equal(rd_kafka_mock_topic_create(fixture->mock, topic, 1, 1), 0);
+    }
     test_loop_start(&fixture->loop);
     *state = fixture;
     return 0;
@@ -352,6 +355,48 @@ static void a_position_that_retention_passes_while_reading_is_reported(void **st
     recorder_clear(&recorder);
 }
 
+static void a_slice_goes_on_where_the_log_begins_now(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    assert_int_equal(append_numbers(fixture->log, &fixture->loop, NULL, 3), 3);
+    struct event_log_slice slice = {.from_offset = 1};
+    read_and_wait(fixture->log, &fixture->loop, &slice);
+    assert_int_equal(slice.records[0].offset, 1);
+    push_out_old_records(fixture);
+    slice.from_offset = 2;
+    do {
+        read_and_wait(fixture->log, &fixture->loop, &slice);
+        assert_int_equal(slice.status, STATUS_OK);
+    } while (slice.first_offset == 0);
+    assert_true(slice.first_offset > 2);
+    int64_t last = 0;
+    for (; slice.next_offset < 11; slice.from_offset = slice.next_offset) {
+        assert_true(slice.count == 0 || slice.records[0].offset >= slice.first_offset);
+        read_and_wait(fixture->log, &fixture->loop, &slice);
+        assert_int_equal(slice.status, STATUS_OK);
+        last = slice.count > 0 ? slice.records[slice.count - 1].offset : last;
+    }
+    assert_true(last == 10 || last == 0);
+    event_log_slice_clear(&slice);
+}
+
+static void slices_fail_while_the_brokers_are_away_and_work_again(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    assert_int_equal(append_numbers(fixture->log, &fixture->loop, NULL, 3), 3);
+    rd_kafka_mock_broker_set_down(fixture->mock, BROKER);
+    struct event_log_slice slice = {.from_offset = 1};
+    read_and_wait(fixture->log, &fixture->loop, &slice);
+    assert_true(slice.status == STATUS_UNAVAILABLE || slice.status == STATUS_TIMEOUT);
+    assert_int_equal(slice.count, 0);
+    rd_kafka_mock_broker_set_up(fixture->mock, BROKER);
+    do {
+        read_and_wait(fixture->log, &fixture->loop, &slice);
+    } while (slice.status != STATUS_OK);
+    assert_int_equal(slice.records[0].offset, 1);
+    event_log_slice_clear(&slice);
+}
+
 #define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
 
 int main(int argument_count, char **arguments) {
@@ -374,6 +419,8 @@ int main(int argument_count, char **arguments) {
         RULE(an_expelled_member_loses_its_partitions_and_goes_on_at_its_position),
         RULE(a_position_before_the_logs_beginning_is_reported_at_the_start),
         RULE(a_position_that_retention_passes_while_reading_is_reported),
+        RULE(a_slice_goes_on_where_the_log_begins_now),
+        RULE(slices_fail_while_the_brokers_are_away_and_work_again),
     };
     return cmocka_run_group_tests_name("event_log_kafka", rules, NULL, NULL);
 }

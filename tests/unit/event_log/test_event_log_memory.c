@@ -145,6 +145,50 @@ static void what_retention_removes_undelivered_is_reported(void **state) {
     recorder_clear(&recorder);
 }
 
+static void a_slice_shows_what_retention_removed(void **state) {
+    (void)state;
+    assert_int_equal(append_numbers(fixture.log, &fixture.loop, "k", 10), 10);
+    int32_t partition = append_value(EVENT_LOG_EVENTS).partition;
+    event_log_memory_remove_before(fixture.log, EVENT_LOG_EVENTS, partition, 6);
+    struct event_log_slice slice = {.partition = partition, .from_offset = 2};
+    read_and_wait(fixture.log, &fixture.loop, &slice);
+    assert_int_equal(slice.status, STATUS_OK);
+    assert_int_equal(slice.first_offset, 6);
+    assert_int_equal(slice.count, 5);
+    assert_int_equal(slice.records[0].offset, 6);
+    event_log_slice_clear(&slice);
+}
+
+static int64_t append_cursor(const char *key, const char *value) {
+    struct record record = {
+        .key = bytes_of_text(key), .value = bytes_of_text(value), .has_value = value != NULL};
+    return append_and_wait(fixture.log, &fixture.loop, EVENT_LOG_CURSORS, &record).offset;
+}
+
+static void compaction_leaves_the_last_record_of_each_key_and_gaps(void **state) {
+    (void)state;
+    append_cursor("a", "1");
+    int64_t b = append_cursor("b", "1");
+    append_cursor("c", "1");
+    int64_t a = append_cursor("a", "2");
+    int64_t tombstone = append_cursor("c", NULL);
+    event_log_memory_compact(fixture.log, EVENT_LOG_CURSORS);
+    struct event_log_slice slice = {.stream = EVENT_LOG_CURSORS, .max_records = 1};
+    read_and_wait(fixture.log, &fixture.loop, &slice);
+    assert_int_equal(slice.count, 1);
+    assert_int_equal(slice.records[0].offset, b);
+    slice.from_offset = slice.next_offset;
+    read_and_wait(fixture.log, &fixture.loop, &slice);
+    assert_int_equal(slice.count, 1);
+    assert_int_equal(slice.records[0].offset, a);
+    slice.from_offset = slice.next_offset;
+    read_and_wait(fixture.log, &fixture.loop, &slice);
+    assert_int_equal(slice.count, 0);
+    // The gap at the end is behind it as well.
+    assert_int_equal(slice.next_offset, tombstone + 1);
+    event_log_slice_clear(&slice);
+}
+
 #define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
 
 int main(void) {
@@ -156,6 +200,8 @@ int main(void) {
         RULE(a_rebalance_takes_a_partition_and_gives_it_back),
         RULE(a_lost_partition_comes_again_from_the_committed_position),
         RULE(what_retention_removes_undelivered_is_reported),
+        RULE(a_slice_shows_what_retention_removed),
+        RULE(compaction_leaves_the_last_record_of_each_key_and_gaps),
     };
     return cmocka_run_group_tests_name("event_log_memory", rules, NULL, NULL);
 }

@@ -327,6 +327,140 @@ static void an_offset_is_never_given_twice_even_when_all_records_are_gone(void *
     close_log(log);
 }
 
+static int64_t count_rows(const struct fixture *fixture, const char *table) {
+    sqlite3 *db;
+    sqlite3_stmt *statement;
+    char text[128];
+    snprintf(text, sizeof text, "SELECT count(*) FROM \"%s\"", table);
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    int64_t rows = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    sqlite3_close(db);
+    return rows;
+}
+
+static void execute(const struct fixture *fixture, const char *text) {
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+// The file of the program's first version, byte for byte what that one executed.
+static void a_file_of_version_1_is_taken_over(void **state) {
+    struct fixture *fixture = *state;
+    execute(fixture,
+            "CREATE TABLE events(offset INTEGER PRIMARY KEY AUTOINCREMENT, timestamp_ms INTEGER "
+            "NOT NULL, key BLOB, headers BLOB NOT NULL, value BLOB);"
+            "CREATE TABLE deadletter(offset INTEGER PRIMARY KEY AUTOINCREMENT, timestamp_ms "
+            "INTEGER NOT NULL, key BLOB, headers BLOB NOT NULL, value BLOB);"
+            "CREATE TABLE positions(group_name TEXT NOT NULL, stream TEXT NOT NULL, offset INTEGER "
+            "NOT NULL, PRIMARY KEY(group_name, stream)) WITHOUT ROWID;"
+            "CREATE TABLE probe(id INTEGER PRIMARY KEY, filler BLOB);"
+            "PRAGMA application_id = 1162300519; PRAGMA user_version = 1;"
+            "INSERT INTO events VALUES(41, 1000, x'6b', x'00000000', x'6f6c64');"
+            "INSERT INTO positions VALUES('group', 'events', 41)");
+    for (int round = 0; round < 2; round++) {
+        struct event_log *log = create_plain(fixture);
+        struct event_log_slice slice = {.from_offset = EVENT_LOG_BEGINNING};
+        read_and_wait(log, &fixture->loop, &slice);
+        assert_int_equal(slice.records[0].offset, 41);
+        assert_true(bytes_equal_text(slice.records[0].record.value, "old"));
+        event_log_slice_clear(&slice);
+        for (int i = 0; i < EVENT_LOG_STREAM_COUNT; i++) {
+            struct record record = {.key = BYTES("k"), .value = BYTES("v"), .has_value = true};
+            assert_int_equal(
+                append_and_wait(log, &fixture->loop, (enum event_log_stream)i, &record).status,
+                STATUS_OK);
+        }
+        close_log(log);
+    }
+    assert_int_equal(count_rows(fixture, "retry.1h"), 2);
+}
+
+static void append_cursor(struct event_log *log, struct fixture *fixture, const char *key,
+                          const char *value) {
+    struct record record = {
+        .key = bytes_of_text(key), .value = bytes_of_text(value), .has_value = value != NULL};
+    assert_int_equal(append_and_wait(log, &fixture->loop, EVENT_LOG_CURSORS, &record).status,
+                     STATUS_OK);
+}
+
+static void await_count(const struct fixture *fixture, const char *table, int64_t count) {
+    while (count_rows(fixture, table) != count) {
+        sched_yield();
+    }
+}
+
+static void cursors_are_compacted_by_key_when_the_newer_one_is_old(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log *log =
+        create(fixture, (struct event_log_sqlite_options){.retention_ms = 60000,
+                                                          .compaction_lag_ms = 600000});
+    for (int i = 0; i < 600; i++) {
+        append_cursor(log, fixture, i % 2 ? "a" : "b", "old");
+    }
+    append_cursor(log, fixture, "a", NULL);
+    close_log(log);
+    // All are twenty minutes old: replaced ones go, the tombstone stays for now.
+    execute(fixture, "UPDATE cursor SET timestamp_ms = timestamp_ms - 1200000");
+    log = create(fixture, (struct event_log_sqlite_options){.retention_ms = 60000,
+                                                            .compaction_lag_ms = 600000});
+    append_cursor(log, fixture, "b", "new");
+    await_count(fixture, "cursor", 3);
+    struct event_log_slice slice = {.stream = EVENT_LOG_CURSORS,
+                                    .from_offset = EVENT_LOG_BEGINNING};
+    read_and_wait(log, &fixture->loop, &slice);
+    assert_int_equal(slice.count, 3);
+    assert_true(bytes_equal_text(slice.records[0].record.value, "old"));
+    assert_false(slice.records[1].record.has_value);
+    // What is newer than the lag replaces nothing yet.
+    assert_true(bytes_equal_text(slice.records[2].record.value, "new"));
+    assert_int_equal(slice.next_offset, 603);
+    event_log_slice_clear(&slice);
+    close_log(log);
+    // Two hours old: the tombstone goes, and the last record of b stays whatever its age.
+    execute(fixture, "UPDATE cursor SET timestamp_ms = 1000");
+    log = create(fixture, (struct event_log_sqlite_options){.retention_ms = 60000,
+                                                            .compaction_lag_ms = 600000});
+    await_count(fixture, "cursor", 1);
+    slice = (struct event_log_slice){.stream = EVENT_LOG_CURSORS, .from_offset = 1};
+    read_and_wait(log, &fixture->loop, &slice);
+    assert_int_equal(slice.count, 1);
+    assert_int_equal(slice.records[0].offset, 602);
+    event_log_slice_clear(&slice);
+    close_log(log);
+}
+
+static void parked_records_are_kept_for_eight_days_at_the_least(void **state) {
+    struct fixture *fixture = *state;
+    struct event_log *log = create_plain(fixture);
+    struct record record = {.key = BYTES("k"), .value = BYTES("v"), .has_value = true};
+    for (int i = 0; i < EVENT_LOG_STREAM_COUNT; i++) {
+        assert_int_equal(
+            append_and_wait(log, &fixture->loop, (enum event_log_stream)i, &record).status,
+            STATUS_OK);
+    }
+    close_log(log);
+    const char *const tables[] = {"events", "outcome", "deadletter", "retry.10s", "retry.1h"};
+    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
+        char text[128];
+        snprintf(text, sizeof text, "UPDATE \"%s\" SET timestamp_ms = timestamp_ms - 7 * 86400000",
+                 tables[i]);
+        execute(fixture, text);
+    }
+    log = create(fixture, (struct event_log_sqlite_options){
+                              .retention_ms = 60000, .dead_letter_retention_ms = 30 * 86400000LL});
+    await_count(fixture, "events", 0);
+    await_count(fixture, "outcome", 0);
+    assert_int_equal(count_rows(fixture, "deadletter"), 1);
+    assert_int_equal(count_rows(fixture, "retry.10s"), 1);
+    assert_int_equal(count_rows(fixture, "retry.1h"), 1);
+    close_log(log);
+}
+
 // --- A full disk, made with the limit on the size of files. In a child, because the limit holds
 // for all of it.
 
@@ -417,6 +551,9 @@ int main(int argument_count, char **arguments) {
         RULE(a_full_buffer_refuses_until_there_is_room),
         RULE(records_that_retention_removes_undelivered_are_reported),
         RULE(an_offset_is_never_given_twice_even_when_all_records_are_gone),
+        RULE(a_file_of_version_1_is_taken_over),
+        RULE(cursors_are_compacted_by_key_when_the_newer_one_is_old),
+        RULE(parked_records_are_kept_for_eight_days_at_the_least),
     };
     return cmocka_run_group_tests_name("event_log_sqlite", rules, NULL, NULL);
 }

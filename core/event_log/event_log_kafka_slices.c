@@ -1,0 +1,399 @@
+#include "core/event_log/event_log_kafka.h"
+
+#include "core/base/clock.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/event_log/record_slice.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_MS 5000
+#define LOOKUP_MS 3000
+#define MORE_MS 10
+#define LEADER_WAIT_MS 50
+#define RANGE_KEPT_US 1000000
+// So many partitions are being fetched ahead by one reader, each with QUEUE_KBYTES at the most.
+#define FETCHES 4
+#define QUEUE_KBYTES "1024"
+
+// A partition that is being fetched from.
+struct fetch {
+    bool is_started;
+    enum event_log_stream stream;
+    int32_t partition;
+    int64_t next_offset; // to be taken from its queue
+    int64_t used_at_us;
+};
+
+// Where a partition begins and ends, as it was learned last.
+struct range {
+    int64_t first;
+    int64_t end;
+    int64_t learned_at_us; // 0 = never
+};
+
+// What one worker has: a consumer without a group, so that no other reader's place matters to it.
+struct slice_reader {
+    struct kafka_log *log;
+    rd_kafka_t *consumer;
+    rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT];
+    struct range *ranges[EVENT_LOG_STREAM_COUNT];
+    struct fetch fetches[FETCHES];
+};
+
+static enum status status_of_failure(rd_kafka_resp_err_t failure) {
+    switch (failure) {
+    case RD_KAFKA_RESP_ERR_NO_ERROR:
+        return STATUS_OK;
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+        return STATUS_TIMEOUT;
+    default:
+        return STATUS_UNAVAILABLE;
+    }
+}
+
+static enum status read_failed(const char *topic, int32_t partition, rd_kafka_resp_err_t failure) {
+    static _Thread_local struct log_limit limit;
+    uint64_t suppressed = 0;
+    if (log_limit_allows(&limit, 1, &suppressed)) {
+        log_line(LOG_WARNING, "kafka cannot be read", LOG_TEXT("topic", topic),
+                 LOG_NUMBER("partition", partition), LOG_TEXT("reason", rd_kafka_err2str(failure)),
+                 LOG_NUMBER("suppressed", (int64_t)suppressed));
+    }
+    return status_of_failure(failure);
+}
+
+// --- Opening and closing.
+
+static const struct kafka_default consumer_defaults[] = {
+    {"fetch.min.bytes", "1"},
+    // How long a gap at the very end of a partition takes to be known as one.
+    {"fetch.wait.max.ms", "100"},
+    {"fetch.error.backoff.ms", "100"},
+    {"queued.min.messages", "1000"},
+    {"fetch.message.max.bytes", "1048576"},
+    {"check.crcs", "true"},
+};
+
+static enum status create_consumer(struct slice_reader *reader, struct error *error) {
+    rd_kafka_conf_t *conf;
+    enum status status = kafka_conf_create(reader->log, consumer_defaults,
+                                           ARRAY_LENGTH(consumer_defaults), &conf, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    kafka_conf_set(conf, "enable.auto.commit", "false");
+    kafka_conf_set(conf, "auto.offset.reset", "error");
+    kafka_conf_set(conf, "enable.partition.eof", "true");
+    kafka_conf_set(conf, "queued.max.messages.kbytes", QUEUE_KBYTES);
+    char reason[256];
+    reader->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
+    if (!reader->consumer) {
+        rd_kafka_conf_destroy(conf);
+        return error_set(error, STATUS_INVALID, "Kafka settings: %s", reason);
+    }
+    return STATUS_OK;
+}
+
+static void stop_fetch(struct slice_reader *reader, struct fetch *fetch) {
+    if (fetch->is_started) {
+        rd_kafka_consume_stop(reader->topics[fetch->stream], fetch->partition);
+    }
+    *fetch = (struct fetch){0};
+}
+
+static void rest(void *context) {
+    struct slice_reader *reader = context;
+    for (size_t i = 0; i < FETCHES; i++) {
+        stop_fetch(reader, &reader->fetches[i]);
+    }
+}
+
+static void close_reader(void *context) {
+    struct slice_reader *reader = context;
+    rest(reader);
+    for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
+        if (reader->topics[stream]) {
+            rd_kafka_topic_destroy(reader->topics[stream]);
+        }
+        free(reader->ranges[stream]);
+    }
+    if (reader->consumer) {
+        rd_kafka_destroy(reader->consumer);
+    }
+    free(reader);
+}
+
+static enum status open_reader(void *store, void **ret_reader, struct error *error) {
+    struct slice_reader *reader = memory_allocate(sizeof *reader);
+    reader->log = store;
+    enum status status = create_consumer(reader, error);
+    if (status != STATUS_OK) {
+        close_reader(reader);
+        return status;
+    }
+    for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
+        size_t count = (size_t)reader->log->partition_counts[stream];
+        reader->ranges[stream] = memory_allocate(count * sizeof *reader->ranges[stream]);
+        reader->topics[stream] =
+            rd_kafka_topic_new(reader->consumer, reader->log->topic_names[stream], NULL);
+        if (!reader->topics[stream]) {
+            close_reader(reader);
+            return error_set(error, STATUS_FAILED, "Kafka topic %s cannot be opened",
+                             ((struct kafka_log *)store)->topic_names[stream]);
+        }
+    }
+    *ret_reader = reader;
+    return STATUS_OK;
+}
+
+// --- Reading.
+
+// The partition was just made, or another broker takes it over: it will be there in a moment.
+static bool is_leader_moving(rd_kafka_resp_err_t failure) {
+    return failure == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
+           failure == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
+}
+
+static enum status learn_range(struct slice_reader *reader, const struct event_log_slice *slice) {
+    const char *topic = reader->log->topic_names[slice->stream];
+    struct range *range = &reader->ranges[slice->stream][slice->partition];
+    int64_t first, end, until_us = clock_monotonic_us() + LOOKUP_MS * 1000;
+    rd_kafka_resp_err_t failure;
+    while ((failure = rd_kafka_query_watermark_offsets(reader->consumer, topic, slice->partition,
+                                                       &first, &end, LOOKUP_MS)) &&
+           is_leader_moving(failure) && clock_monotonic_us() < until_us) {
+        rd_kafka_poll(reader->consumer, LEADER_WAIT_MS);
+    }
+    if (failure) {
+        return read_failed(topic, slice->partition, failure);
+    }
+    *range = (struct range){first, end, clock_monotonic_us()};
+    return STATUS_OK;
+}
+
+// What was learned a moment ago will do while there is something to read below the end.
+static bool is_range_good(const struct range *range, int64_t position) {
+    return range->learned_at_us > 0 && position >= range->first && position < range->end &&
+           clock_monotonic_us() - range->learned_at_us < RANGE_KEPT_US;
+}
+
+static int64_t place_of_position(int64_t position, const struct range *range) {
+    if (position == EVENT_LOG_END) {
+        return range->end;
+    }
+    return position < range->first ? range->first : position;
+}
+
+static struct fetch *find_fetch(struct slice_reader *reader, const struct event_log_slice *slice) {
+    struct fetch *oldest = &reader->fetches[0];
+    for (size_t i = 0; i < FETCHES; i++) {
+        struct fetch *fetch = &reader->fetches[i];
+        if (fetch->is_started && fetch->stream == slice->stream &&
+            fetch->partition == slice->partition) {
+            return fetch;
+        }
+        if (fetch->used_at_us < oldest->used_at_us) {
+            oldest = fetch;
+        }
+    }
+    return oldest;
+}
+
+// A fetch that goes on at the offset: the one that is there, or one that is started there.
+static struct fetch *fetch_at(struct slice_reader *reader, const struct event_log_slice *slice,
+                              int64_t offset) {
+    struct fetch *fetch = find_fetch(reader, slice);
+    bool goes_on = fetch->is_started && fetch->stream == slice->stream &&
+                   fetch->partition == slice->partition && fetch->next_offset == offset;
+    if (!goes_on) {
+        stop_fetch(reader, fetch);
+        fetch->stream = slice->stream;
+        fetch->partition = slice->partition;
+        fetch->next_offset = offset;
+        fetch->is_started =
+            rd_kafka_consume_start(reader->topics[slice->stream], slice->partition, offset) == 0;
+    }
+    fetch->used_at_us = clock_monotonic_us();
+    return fetch;
+}
+
+static void take_record(struct fetch *fetch, struct record_slice *bytes,
+                        const rd_kafka_message_t *message) {
+    // The broker sends whole batches: the first records of one can lie before the offset.
+    if (message->offset < fetch->next_offset) {
+        return;
+    }
+    struct stored_record borrowed = {0};
+    kafka_read_record(bytes, message, &borrowed);
+    struct stored_record *stored = record_slice_add(bytes);
+    *stored = borrowed;
+    record_slice_copy(bytes, &borrowed.record, &stored->record);
+    bytes->byte_count += event_log_record_size(&borrowed.record);
+    fetch->next_offset = message->offset + 1;
+}
+
+// Returns whether to go on with the next message.
+static bool take_message(struct fetch *fetch, struct event_log_slice *slice,
+                         const rd_kafka_message_t *message, rd_kafka_resp_err_t *ret_failure) {
+    if (!message->err) {
+        take_record(fetch, slice->bytes, message);
+        return true;
+    }
+    if (message->err != RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+        *ret_failure = message->err;
+        return false;
+    }
+    // An end below the one that is known is an old one: it waited behind the last records that were
+    // taken.
+    bool is_old = message->offset < slice->end_offset;
+    if (!is_old && message->offset > fetch->next_offset) {
+        fetch->next_offset = message->offset;
+    }
+    return is_old;
+}
+
+static bool is_out_of_range(rd_kafka_resp_err_t failure) {
+    return failure == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+           failure == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+}
+
+// For the first record as long as it takes; for more only while some are surely on their way.
+static int wait_for_next(const struct fetch *fetch, const struct event_log_slice *slice,
+                         int64_t until_us) {
+    int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
+    int64_t more_ms = fetch->next_offset < slice->end_offset ? MORE_MS : 0;
+    int64_t wait_ms = slice->bytes->count > 0 && left_ms > more_ms ? more_ms : left_ms;
+    return wait_ms > 0 ? (int)wait_ms : 0;
+}
+
+// Waits for the first record, takes what is there besides.
+static rd_kafka_resp_err_t take_messages(struct slice_reader *reader, struct fetch *fetch,
+                                         struct event_log_slice *slice) {
+    int64_t until_us = clock_monotonic_us() + READ_MS * 1000;
+    rd_kafka_resp_err_t failure = RD_KAFKA_RESP_ERR_NO_ERROR;
+    bool goes_on = fetch->is_started;
+    while (goes_on && !record_slice_is_full(slice->bytes)) {
+        rd_kafka_message_t *message = rd_kafka_consume(
+            reader->topics[fetch->stream], fetch->partition, wait_for_next(fetch, slice, until_us));
+        if (!message) {
+            return slice->bytes->count > 0 ? RD_KAFKA_RESP_ERR_NO_ERROR
+                                           : RD_KAFKA_RESP_ERR__TIMED_OUT;
+        }
+        goes_on = take_message(fetch, slice, message, &failure);
+        rd_kafka_message_destroy(message);
+    }
+    return fetch->is_started ? failure : RD_KAFKA_RESP_ERR__FAIL;
+}
+
+static enum status read_from(struct slice_reader *reader, struct event_log_slice *slice,
+                             int64_t offset) {
+    struct fetch *fetch = fetch_at(reader, slice, offset);
+    rd_kafka_resp_err_t failure = take_messages(reader, fetch, slice);
+    slice->next_offset = fetch->next_offset;
+    if (failure) {
+        stop_fetch(reader, fetch);
+        reader->ranges[slice->stream][slice->partition].learned_at_us = 0;
+    }
+    if (!failure || slice->bytes->count > 0) {
+        return STATUS_OK;
+    }
+    // Retention was faster. The slice goes on at the new beginning when it is read again.
+    if (is_out_of_range(failure)) {
+        enum status status = learn_range(reader, slice);
+        slice->first_offset = reader->ranges[slice->stream][slice->partition].first;
+        slice->next_offset =
+            slice->first_offset > offset ? slice->first_offset : slice->next_offset;
+        return status;
+    }
+    return read_failed(reader->log->topic_names[slice->stream], slice->partition, failure);
+}
+
+static enum status read_slice(void *store, void *context, struct event_log_slice *slice) {
+    (void)store;
+    struct slice_reader *reader = context;
+    struct range *range = &reader->ranges[slice->stream][slice->partition];
+    rd_kafka_poll(reader->consumer, 0);
+    if (!is_range_good(range, slice->job.position)) {
+        enum status status = learn_range(reader, slice);
+        if (status != STATUS_OK) {
+            return status;
+        }
+    }
+    int64_t offset = place_of_position(slice->job.position, range);
+    slice->first_offset = range->first;
+    slice->end_offset = range->end;
+    slice->next_offset = offset;
+    return offset < range->end ? read_from(reader, slice, offset) : STATUS_OK;
+}
+
+// --- Offsets by time, and ends: one request to each broker for all partitions.
+
+static enum status look_up(struct slice_reader *reader, rd_kafka_topic_partition_list_t *list) {
+    if (list->cnt == 0) {
+        return STATUS_OK;
+    }
+    rd_kafka_resp_err_t failure = rd_kafka_offsets_for_times(reader->consumer, list, LOOKUP_MS);
+    for (int i = 0; !failure && i < list->cnt; i++) {
+        failure = list->elems[i].err;
+    }
+    return failure ? read_failed(list->elems[0].topic, list->elems[0].partition, failure)
+                   : STATUS_OK;
+}
+
+static enum status find_time(void *store, void *context, struct event_log_time_query *query) {
+    (void)store;
+    struct slice_reader *reader = context;
+    const char *topic = reader->log->topic_names[query->stream];
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)query->count);
+    for (size_t i = 0; i < query->count; i++) {
+        rd_kafka_topic_partition_list_add(list, topic, (int32_t)i)->offset =
+            query->time_ms > 0 ? query->time_ms : 0;
+    }
+    enum status status = look_up(reader, list);
+    // Where nothing is that young, the answer is the end's name instead of its offset.
+    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(8);
+    for (int i = 0; status == STATUS_OK && i < list->cnt; i++) {
+        query->offsets[list->elems[i].partition] = list->elems[i].offset;
+        if (list->elems[i].offset < 0) {
+            rd_kafka_topic_partition_list_add(ends, topic, list->elems[i].partition)->offset =
+                RD_KAFKA_OFFSET_END;
+        }
+    }
+    status = status == STATUS_OK ? look_up(reader, ends) : status;
+    for (int i = 0; status == STATUS_OK && i < ends->cnt; i++) {
+        query->offsets[ends->elems[i].partition] = ends->elems[i].offset;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+    rd_kafka_topic_partition_list_destroy(ends);
+    return status;
+}
+
+static void look(void *store, void *context, struct slice_place *places, size_t count) {
+    (void)store;
+    struct slice_reader *reader = context;
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
+    for (size_t i = 0; i < count; i++) {
+        const char *topic = reader->log->topic_names[places[i].stream];
+        rd_kafka_topic_partition_list_add(list, topic, places[i].partition)->offset =
+            RD_KAFKA_OFFSET_END;
+    }
+    bool is_known = look_up(reader, list) == STATUS_OK;
+    for (size_t i = 0; is_known && i < count; i++) {
+        const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(
+            list, reader->log->topic_names[places[i].stream], places[i].partition);
+        places[i].end_offset = found ? found->offset : -1;
+    }
+    rd_kafka_topic_partition_list_destroy(list);
+}
+
+const struct slice_store_ops kafka_slice_ops = {
+    .open = open_reader,
+    .close = close_reader,
+    .read = read_slice,
+    .find_time = find_time,
+    .look = look,
+    .rest = rest,
+};
