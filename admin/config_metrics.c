@@ -135,18 +135,9 @@ void config_gauges_destroy(struct config_gauges *gauges) {
     free(gauges);
 }
 
-static bool holds_anything(const struct snapshot *snapshot, struct bytes space) {
-    for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
-        if (snapshot_count(snapshot, (enum resource_kind)kind, space) > 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 void config_metrics_count(const struct snapshot *snapshot, struct bytes space, const char *resource,
                           const char *operation, int64_t duration_us) {
-    bool is_label = bytes_equal_text(space, "default") || holds_anything(snapshot, space);
+    bool is_label = bytes_equal_text(space, "default") || snapshot_has_space(snapshot, space);
     char *label = is_label ? bytes_to_text(space) : memory_copy_text("other");
     metric_add(METRIC(&requests_family, label, resource, operation), 1);
     metric_observe_us(METRIC(&duration_family), duration_us);

@@ -28,7 +28,8 @@ static struct metric_family requests_family = {
 
 static struct metric_family received_family = {
     .name = "eventgateway_events_received_total",
-    .help = "Events received; a type that is not registered counts as other.",
+    .help = "Events received; a type that is not registered counts as other, and so does a space "
+            "that holds nothing.",
     .kind = METRIC_COUNTER,
     .label_names = {"space", "type"},
 };
@@ -43,13 +44,15 @@ static void copy_label(struct bytes name, char ret_label[LABEL_MAX + 1]) {
 }
 
 void count_received(const struct intake *intake, const struct event *event) {
-    char space_label[LABEL_MAX + 1] = "default";
+    char space_label[LABEL_MAX + 1] = "other";
     char type_label[LABEL_MAX + 1] = "other";
     struct bytes space = intake_type_space(intake);
     // Names from outside become labels only when they are registered, so that nobody can flood the
     // metrics.
-    if (snapshot_event_type(intake->snapshot, space, event->type)) {
+    if (bytes_equal_text(space, "default") || snapshot_has_space(intake->snapshot, space)) {
         copy_label(space, space_label);
+    }
+    if (snapshot_event_type(intake->snapshot, space, event->type)) {
         copy_label(event->type, type_label);
     } else if (intake->dialect == EVENT_DIALECT_REQUEST) {
         copy_label(BYTES("http.request"), type_label);

@@ -42,7 +42,10 @@ static void set_text(struct event_builder *builder, const char *name, struct byt
     event_builder_set(builder, bytes_of_text(name), value, EVENT_VALUE_STRING);
 }
 
-static struct event_builder *begin(const struct system_origin *origin, enum system_event kind) {
+// cause NULL: none. Deliveries of a system event go on with the trace of the request that brought
+// its cause.
+static struct event_builder *begin(const struct system_origin *origin, enum system_event kind,
+                                   const struct event *cause) {
     char id[UUID_TEXT_SIZE];
     char time[TIMESTAMP_TEXT_SIZE];
     struct buffer path = {0};
@@ -62,6 +65,10 @@ static struct event_builder *begin(const struct system_origin *origin, enum syst
                                     .method = BYTES("POST"),
                                     .path = buffer_bytes(&path),
                                     .received_us = origin->now_us};
+    if (cause) {
+        context.traceparent = cause->context.traceparent;
+        context.tracestate = cause->context.tracestate;
+    }
     event_builder_set_context(builder, &context);
     buffer_clear(&path);
     return builder;
@@ -129,7 +136,7 @@ const struct event *system_event_received(const struct system_origin *origin,
     if (event_type_is_system(event->type)) {
         return NULL;
     }
-    struct event_builder *builder = begin(origin, SYSTEM_EVENT_RECEIVED);
+    struct event_builder *builder = begin(origin, SYSTEM_EVENT_RECEIVED, event);
     set_cause(builder, event);
     event_writer_member(&data, 0, "path", path);
     append_event(&data, 0, event, NULL);
@@ -147,7 +154,7 @@ static const struct event *tell_call(const struct system_origin *origin, enum sy
     if (event_type_is_system(call->event->type)) {
         return NULL;
     }
-    struct event_builder *builder = begin(origin, kind);
+    struct event_builder *builder = begin(origin, kind, call->event);
     set_cause(builder, call->event);
     event_writer_member(&data, 0, "space", call->space);
     event_writer_member(&data, 0, "functionId", call->function_id);
@@ -186,7 +193,7 @@ static struct event_builder *begin_subscription(const struct system_origin *orig
     if (event_type_is_system(subscription->event_type)) {
         return NULL;
     }
-    struct event_builder *builder = begin(origin, kind);
+    struct event_builder *builder = begin(origin, kind, NULL);
     set_text(builder, "subject", subscription->id);
     event_builder_set(builder, BYTES(CAUSATION_DEPTH_EXTENSION), BYTES("1"), EVENT_VALUE_INTEGER);
     event_writer_member(data, 0, "space", subscription->space);

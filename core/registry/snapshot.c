@@ -114,6 +114,17 @@ size_t snapshot_count(const struct snapshot *snapshot, enum resource_kind kind,
     return end - start;
 }
 
+bool snapshot_has_space(const struct snapshot *snapshot, struct bytes space) {
+    for (int kind = 0; kind < RESOURCE_KIND_COUNT; kind++) {
+        const struct resource_table *table = snapshot->tables[kind];
+        size_t position = resource_table_position(table, space, (struct bytes){0});
+        if (position < table->count && bytes_equal(table->entries[position].space, space)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Walks the four sorted tables side by side.
 void snapshot_each_space(const struct snapshot *snapshot, snapshot_space_fn visit, void *context) {
     size_t at[RESOURCE_KIND_COUNT] = {0};

@@ -44,6 +44,8 @@ typedef void (*snapshot_resource_fn)(void *context, struct bytes space, struct b
 void snapshot_each(const struct snapshot *snapshot, enum resource_kind kind, struct bytes space,
                    snapshot_resource_fn visit, void *context);
 size_t snapshot_count(const struct snapshot *snapshot, enum resource_kind kind, struct bytes space);
+// Whether it holds anything.
+bool snapshot_has_space(const struct snapshot *snapshot, struct bytes space);
 // The spaces that hold anything, sorted.
 typedef void (*snapshot_space_fn)(void *context, struct bytes space);
 void snapshot_each_space(const struct snapshot *snapshot, snapshot_space_fn visit, void *context);

@@ -74,7 +74,15 @@ def test_labels_from_outside_are_bounded(gateway):
         assert gateway.emit(f"unknown.{number}", Space=f"space{number}").status_code == 202
     samples = [sample for family in families(gateway).values() for sample in family.samples]
     assert not [sample for sample in samples if "unknown." in str(sample.labels) or "space1" in str(sample.labels)]
-    assert value(gateway, "eventgateway_events_received_total", space="default", type="other") == 300
+    assert value(gateway, "eventgateway_events_received_total", space="other", type="other") == 300
+    gateway.register_event_type("t", space="team1")
+    assert gateway.emit("t", Space="team1").status_code == 202
+    assert gateway.emit("unknown", Space="team1").status_code == 202
+    assert gateway.emit("unknown").status_code == 202
+    assert value(gateway, "eventgateway_events_received_total", space="team1", type="t") == 1
+    assert value(gateway, "eventgateway_events_received_total", space="team1", type="other") == 1
+    assert value(gateway, "eventgateway_events_received_total", space="default", type="other") == 1
+    samples = [sample for family in families(gateway).values() for sample in family.samples]
     assert len(samples) < 1000
 
 

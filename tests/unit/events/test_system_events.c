@@ -96,6 +96,26 @@ static void a_system_event_names_its_cause(void **state) {
     event_unref(event);
 }
 
+static void a_system_event_is_of_the_trace_of_its_cause(void **state) {
+    (void)state;
+    const struct event *traced = NULL;
+    const struct event *event = test_event(ORDER "\n{}");
+    struct event_builder *builder = event_builder_of(event);
+    struct event_context context = event->context;
+    context.traceparent = BYTES("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    context.tracestate = BYTES("a=b");
+    event_builder_set_context(builder, &context);
+    assert_int_equal(event_builder_finish_take(builder, &traced, NULL), STATUS_OK);
+    struct system_call call = call_for(traced);
+    const struct event *told = test_through_log(system_event_invoking(&origin, &call));
+    assert_bytes(told->context.traceparent,
+                 "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01");
+    assert_bytes(told->context.tracestate, "a=b");
+    event_unref(told);
+    event_unref(traced);
+    event_unref(event);
+}
+
 static void they_lie_on_the_root_path_of_their_space(void **state) {
     (void)state;
     struct system_origin hosted = origin;
@@ -319,6 +339,7 @@ int main(void) {
         cmocka_unit_test(every_type_is_read_in_both_spellings),
         cmocka_unit_test(a_received_event_is_told_with_its_path_and_headers),
         cmocka_unit_test(a_system_event_names_its_cause),
+        cmocka_unit_test(a_system_event_is_of_the_trace_of_its_cause),
         cmocka_unit_test(they_lie_on_the_root_path_of_their_space),
         cmocka_unit_test(a_call_is_told_when_it_begins_and_when_it_has_ended),
         cmocka_unit_test(the_event_that_is_told_is_in_the_format_of_its_reader),

@@ -187,6 +187,10 @@ static void listings_are_sorted_by_space_and_id(void **state) {
     buffer_reset(&list);
     snapshot_each_space(snapshot, append_space, &list);
     assert_string_equal(list.data, "alpha default zeta ");
+    assert_true(snapshot_has_space(snapshot, text("alpha")));
+    assert_true(snapshot_has_space(snapshot, text("zeta")));
+    assert_false(snapshot_has_space(snapshot, text("alph")));
+    assert_false(snapshot_has_space(snapshot, text("zetaa")));
     assert_int_equal(snapshot_count(snapshot, RESOURCE_FUNCTION, text("")), 3);
     assert_int_equal(snapshot_count(snapshot, RESOURCE_FUNCTION, text("default")), 2);
     assert_int_equal(snapshot_count(snapshot, RESOURCE_FUNCTION, text("zeta")), 0);
