@@ -54,7 +54,10 @@ static const struct {
     {"KMSThrottlingException", KIND_THROTTLED},
     {"KmsThrottled", KIND_THROTTLED},
     {"OverLimit", KIND_THROTTLED},
+    {"ExecutionLimitExceeded", KIND_THROTTLED},
     {"ResourceNotFoundException", KIND_MISSING},
+    {"StateMachineDoesNotExist", KIND_MISSING},
+    {"StateMachineDeleting", KIND_MISSING},
     {"QueueDoesNotExist", KIND_MISSING},
     {"AWS.SimpleQueueService.NonExistentQueue", KIND_MISSING},
 };

@@ -166,7 +166,8 @@ enum status aws_target_prepare(struct invoker *invoker, const struct function *f
     struct credentials credentials = {0};
     struct buffer origin = {0};
     enum status status =
-        find_origin(invoker, function, service->name, default_origin, &origin, error);
+        find_origin(invoker, function, service->host ? service->host : service->name,
+                    default_origin, &origin, error);
     if (status == STATUS_OK) {
         status = find_credentials(invoker, function, &credentials, error);
     }

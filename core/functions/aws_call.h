@@ -38,7 +38,8 @@
 enum status must_check aws_check(const struct json_t *provider, struct error *error);
 
 struct aws_service {
-    const char *name;   // "lambda", in host names and signatures
+    const char *name;   // "lambda", in signatures, and in host names
+    const char *host;   // "sync-states": in host names instead; NULL = name
     const char *action; // "lambda:invokeFunction", what people must permit
 };
 

@@ -9,17 +9,10 @@
 #include "core/functions/providers.h"
 
 static const struct provider *const table[] = {
-    &provider_http,
-    &provider_aws_lambda,
-    &provider_aws_kinesis,
-    &provider_aws_firehose,
-    &provider_aws_sqs,
-    &provider_azure_function,
-    &provider_azure_logic_app,
-    &provider_google_function,
-    &provider_openwhisk,
-    &provider_weighted,
-    &provider_emulator,
+    &provider_http,           &provider_aws_lambda,      &provider_aws_kinesis,
+    &provider_aws_firehose,   &provider_aws_sqs,         &provider_aws_step_functions,
+    &provider_azure_function, &provider_azure_logic_app, &provider_google_function,
+    &provider_openwhisk,      &provider_weighted,        &provider_emulator,
 };
 
 const struct provider *provider_find(struct bytes type) {

@@ -9,6 +9,7 @@ extern const struct provider provider_aws_lambda;
 extern const struct provider provider_aws_kinesis;
 extern const struct provider provider_aws_firehose;
 extern const struct provider provider_aws_sqs;
+extern const struct provider provider_aws_step_functions;
 extern const struct provider provider_azure_function;
 extern const struct provider provider_azure_logic_app;
 extern const struct provider provider_google_function;

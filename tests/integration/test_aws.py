@@ -259,8 +259,52 @@ def test_delivery_streams(gateway, aws):
     assert sorted(event["type"] for event in events) == ["invoke", "t"]
 
 
+# --- state machines
+
+DEFINITION = json.dumps({"StartAt": "done", "States": {"done": {"Type": "Pass", "End": True}}})
+
+
+@pytest.fixture
+def state_machine(aws):
+    """A standard one: the emulator cannot run express ones synchronously."""
+    return aws.client("stepfunctions").create_state_machine(
+        name=f"m{time.time_ns()}", definition=DEFINITION, roleArn=f"arn:aws:iam::{ACCOUNT}:role/caller")["stateMachineArn"]
+
+
+@on_sqlite
+def test_state_machines(gateway, aws, state_machine):
+    states = aws.client("stepfunctions")
+    gateway.register("f", "awsstepfunctions", aws.provider(stateMachineArn=state_machine))
+    gateway.register_event_type("t")
+    gateway.subscribe("f", "t")
+    gateway.emit("t", '{"name":"Zoë"}'.encode())
+    wait_until(lambda: delivered(gateway) == 1, what="the delivery")
+    [execution] = states.list_executions(stateMachineArn=state_machine)["executions"]
+    sent = states.describe_execution(executionArn=execution["executionArn"])["input"]
+    assert json.loads(sent)["data"] == {"name": "Zoë"}
+    assert gateway.invoke("f").text in [one["executionArn"]
+                                        for one in states.list_executions(stateMachineArn=state_machine)["executions"]]
+
+
+@on_sqlite
+def test_a_delivery_begins_one_execution(gateway, aws, state_machine):
+    """The same event again is the same delivery, as an attempt is whose first answer was lost."""
+    gateway.register("f", "awsstepfunctions", aws.provider(stateMachineArn=state_machine))
+    gateway.register_event_type("t")
+    gateway.subscribe("f", "t")
+    headers = {"ce-specversion": "1.0", "ce-type": "t", "ce-source": "/s", "ce-id": "1"}
+    for count in (1, 2):
+        assert gateway.send("POST", "/", b"{}", headers).status_code == 202
+        wait_until(lambda count=count: delivered(gateway) == count, what="the delivery")
+    calls = [body for _, _, body in aws.requests("/") if state_machine.encode() in body and b'"input"' in body]
+    assert len(calls) == 2
+    assert len(aws.client("stepfunctions").list_executions(stateMachineArn=state_machine)["executions"]) == 1
+
+
 @on_sqlite
 @pytest.mark.parametrize("kind, fields, what", [
+    ("awsstepfunctions", {"stateMachineArn": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:ghost"},
+     "StateMachineDoesNotExist"),
     ("awskinesis", {"streamName": "ghost"}, "ResourceNotFoundException"),
     ("awsfirehose", {"deliveryStreamName": "ghost"}, "ResourceNotFoundException"),
     ("awssqs", {"queueUrl": "ENDPOINT/123456789012/ghost"}, "QueueDoesNotExist")])

@@ -64,15 +64,17 @@ def test_calls_are_signed_as_botocore_signs_them(gateway, function, keys):
     gateway.register("kinesis", "awskinesis", provider(function, keys, streamName="s"))
     gateway.register("firehose", "awsfirehose", provider(function, keys, deliveryStreamName="s"))
     gateway.register("sqs", "awssqs", provider(function, keys, queueUrl="https://sqs.eu-west-1.amazonaws.com/1/q"))
-    for name in ("kinesis", "firehose", "sqs"):
+    machine = "arn:aws:states:eu-west-1:1:stateMachine:m:live"
+    gateway.register("states", "awsstepfunctions", provider(function, keys, stateMachineArn=machine))
+    for name in ("kinesis", "firehose", "sqs", "states"):
         for body in bodies:
             assert gateway.invoke(name, body, "application/octet-stream").status_code == 200
             sent += 1
     calls = function.received()
-    assert len(calls) == sent == len(arns) * 2 + 15
+    assert len(calls) == sent == len(arns) * 2 + 20
     for call in calls:
         target = {name.lower(): value for name, value in call.headers.items()}.get("x-amz-target", "")
-        service = {"": "lambda", "Kin": "kinesis", "Fir": "firehose", "Ama": "sqs"}[target[:3]]
+        service = {"": "lambda", "Kin": "kinesis", "Fir": "firehose", "Ama": "sqs", "AWS": "states"}[target[:3]]
         assert_signed(function, call, keys, service)
     for arn, call in zip(arns[:-2], calls[::2], strict=False):
         assert call.path == f"/2015-03-31/functions/{urllib.parse.quote(arn, safe='')}/invocations"
@@ -129,6 +131,24 @@ def test_random_requests_are_signed_as_botocore_signs_them():
     got = subprocess.run([SIGNER], input="\n".join(lines), capture_output=True, text=True, timeout=120, check=True)
     for line, answer, expected in zip(lines, got.stdout.splitlines(), wanted, strict=True):
         assert answer == expected, line
+
+
+def test_express_state_machines_give_their_output(gateway, function):
+    gateway.register("f", "awsstepfunctions", provider(function, stateMachineArn="arn:m", express=True))
+    gateway.subscribe("f", "http.request", kind="sync", path="/made")
+    output = json.dumps({"statusCode": 201, "body": "made"})
+    function.answer = lambda call: (200, {}, json.dumps({"status": "SUCCEEDED", "output": output}).encode())
+    assert gateway.invoke("f").text == output
+    answer = gateway.send("POST", "/made")
+    assert (answer.status_code, answer.text) == (201, "made")
+    for call in function.received():
+        assert_signed(function, call, KEYS, "states")
+        assert call.headers["X-Amz-Target"] == "AWSStepFunctions.StartSyncExecution"
+        assert set(call.json()) == {"stateMachineArn", "input"} and json.loads(call.json()["input"])["specversion"]
+    function.answer = lambda call: (200, {}, b'{"status":"FAILED","error":"NoSuchUser","cause":"nobody there"}')
+    answer = gateway.invoke("f")
+    assert (answer.status_code, answer.text) == (500, CHECK)
+    assert "the execution failed (FAILED): NoSuchUser: nobody there" in gateway.log_path.read_text()
 
 
 # --- answers

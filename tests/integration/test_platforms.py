@@ -258,6 +258,8 @@ PROVIDERS = {
     "awskinesis": ({"streamName": "s", "region": "eu-west-1"}, {"streamName": None}, {"streamName": ""}),
     "awsfirehose": ({"deliveryStreamName": "s", "region": "eu-west-1"}, {"deliveryStreamName": None}),
     "awssqs": ({"queueUrl": "https://sqs.eu-west-1.amazonaws.com/1/q", "region": "eu-west-1"}, {"queueUrl": 1}),
+    "awsstepfunctions": ({"stateMachineArn": "arn:aws:states:eu-west-1:1:stateMachine:m", "region": "eu-west-1",
+                          "express": True}, {"stateMachineArn": None}, {"express": "yes"}, {"region": None}),
     "azurefunction": ({"app": "a", "function": "f", "key": "k"}, {"app": None}, {"url": "http://x/"}, {"app": "a.b"}),
     "azurelogicapp": ({"url": "https://x/?sig=1"}, {"url": None}, {"timeoutMs": 900001}),
     "gcf": ({"url": "https://x/f"}, {"url": "x"}, {"serviceAccount": 1}),

@@ -81,6 +81,8 @@ static void what_is_missing_is_told_in_the_originals_words(void **state) {
         {"awskinesis", "{\"region\":\"r\"}", "Missing required fields for AWS Kinesis function."},
         {"awsfirehose", "{\"region\":\"r\"}", "Missing required fields for AWS Firehose function."},
         {"awssqs", "{\"region\":\"r\"}", "Missing required fields for AWS SQS function."},
+        {"awsstepfunctions", "{\"region\":\"r\"}",
+         "Missing required fields for AWS Step Functions state machine."},
         {"weighted", "{}", "Missing required fields for weighted function."},
         {"weighted", "{\"weighted\":[]}", "Missing required fields for weighted function."},
         {"weighted", "{\"weighted\":[{\"functionId\":\"f\",\"weight\":0}]}",
@@ -215,7 +217,7 @@ static void every_provider_is_found_by_its_type_and_documented(void **state) {
     (void)state;
     size_t count;
     const struct provider *const *providers = provider_list(&count);
-    assert_true(count >= 10);
+    assert_true(count >= 12);
     for (size_t i = 0; i < count; i++) {
         assert_ptr_equal(provider_find(bytes_of_text(providers[i]->type)), providers[i]);
         assert_non_null(providers[i]->missing_text);
