@@ -267,8 +267,22 @@ void ingest_request_refused(void *context, const struct http_refused_request *re
     }
 }
 
+static void gathered(struct event_loop_timer *timer) {
+    append_received(CONTAINER_OF(timer, struct ingest, gathering));
+}
+
+// What was received goes to the log now, or, when the log has much to do, with what comes shortly.
 static bool turn_ended(struct event_loop_hook *hook) {
-    append_received(CONTAINER_OF(hook, struct ingest, turn_end));
+    struct ingest *ingest = CONTAINER_OF(hook, struct ingest, turn_end);
+    if (!ingest->first_received || ingest->gathering.heap_index > 0) {
+        return false;
+    }
+    int64_t gather_us = event_log_gather_us(ingest->options.log, ingest->requests_inside);
+    if (gather_us > 0) {
+        event_loop_timer_start(ingest->options.loop, &ingest->gathering, gather_us);
+    } else {
+        append_received(ingest);
+    }
     return false;
 }
 
@@ -288,6 +302,7 @@ enum status ingest_create(const struct ingest_options *options, struct ingest **
     };
     ingest->authorizer_cache = authorizer_cache_create();
     ingest->last_received = &ingest->first_received;
+    ingest->gathering.expired = gathered;
     ingest->turn_end.before_wait = turn_ended;
     event_loop_hook_add(options->loop, &ingest->turn_end);
     *ret_ingest = ingest;
@@ -301,5 +316,6 @@ void ingest_close_door(struct ingest *ingest) {
 void ingest_destroy(struct ingest *ingest) {
     event_loop_hook_remove(ingest->options.loop, &ingest->turn_end);
     authorizer_cache_destroy(ingest->authorizer_cache);
+    event_loop_timer_stop(ingest->options.loop, &ingest->gathering);
     free(ingest);
 }

@@ -19,9 +19,11 @@ struct ingest {
     bool is_closed;         // draining: every further request gets 503
     size_t requests_inside; // taken and not answered
     struct authorizer_cache *authorizer_cache;
-    // What this turn of the loop has received goes to the log at its end, all together: the log's
-    // threads are woken once for it, and find a batch.
+    // What a turn of the loop has received goes to the log at its end, all together: the log's
+    // threads are woken once for it, and find a batch. Under load it waits for the next turns too,
+    // as long as the log advises (event_log_gather_us).
     struct event_loop_hook turn_end;
+    struct event_loop_timer gathering;
     struct reception *first_received, **last_received;
 };
 

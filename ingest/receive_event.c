@@ -109,20 +109,27 @@ static void append_done(struct event_log_append *append) {
     }
 }
 
-// After the first refusal nothing more is handed to the log; what it has taken is waited for.
-static void append_all(struct reception *reception) {
+static void encode_all(struct reception *reception) {
     struct intake *intake = reception->intake;
-    for (size_t i = 0; i < reception->count && reception->status == STATUS_OK; i++) {
+    for (size_t i = 0; i < reception->count; i++) {
         struct reception_append *own = &reception->appends[i];
-        const struct event *event = intake->events.events[i];
         own->reception = reception;
-        event_record_encode(event, &own->encoded);
+        event_record_encode(intake->events.events[i], &own->encoded);
         own->append = (struct event_log_append){
             .stream = EVENT_LOG_EVENTS,
             .record = own->encoded.record,
             .loop = intake->ingest->options.loop,
             .done = append_done,
         };
+    }
+}
+
+// After the first refusal nothing more is handed to the log; what it has taken is waited for.
+static void append_all(struct reception *reception) {
+    struct intake *intake = reception->intake;
+    for (size_t i = 0; i < reception->count && reception->status == STATUS_OK; i++) {
+        struct reception_append *own = &reception->appends[i];
+        const struct event *event = intake->events.events[i];
         reception->waiting++;
         enum status status = event_log_append(intake->ingest->options.log, &own->append);
         if (status != STATUS_OK) {
@@ -145,6 +152,7 @@ void receive_event(struct intake *intake) {
     reception->intake = intake;
     reception->count = count;
     reception->started_us = event_loop_now_us(ingest->options.loop);
+    encode_all(reception);
     *ingest->last_received = reception;
     ingest->last_received = &reception->next;
 }

@@ -30,6 +30,7 @@ struct event_loop {
     char name[16];
     int epoll_fd;
     int wake_fd;
+    bool has_coarse_timers; // the kernel, or what guards it, has no epoll_pwait2
     int64_t now_us;
 
     // What epoll reported in this turn. A watch that is removed while they are handled is blanked
@@ -183,27 +184,44 @@ static bool run_hooks(struct event_loop *loop) {
     return wants_turn;
 }
 
-static int milliseconds_to_next_timer(struct event_loop *loop) {
+// -1 = no timer is running.
+static int64_t wait_of_next_timer_us(struct event_loop *loop) {
     if (loop->timer_count == 0) {
         return -1;
     }
     int64_t wait_us = loop->heap[1].due_us - clock_monotonic_us();
-    if (wait_us <= 0) {
-        return 0;
+    return wait_us > 0 ? wait_us : 0;
+}
+
+static int epoll_wait_milliseconds(struct event_loop *loop, int64_t wait_us) {
+    int64_t wait_ms = wait_us < 0 ? -1 : (wait_us + 999) / 1000;
+    return epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN,
+                      wait_ms < INT_MAX ? (int)wait_ms : INT_MAX);
+}
+
+// To the microsecond where the kernel can do it (5.11), else to the millisecond.
+static int epoll_wait_us(struct event_loop *loop, int64_t wait_us) {
+    if (wait_us <= 0 || wait_us % 1000 == 0 || loop->has_coarse_timers) {
+        return epoll_wait_milliseconds(loop, wait_us);
     }
-    int64_t wait_ms = (wait_us + 999) / 1000;
-    return wait_ms < INT_MAX ? (int)wait_ms : INT_MAX;
+    struct timespec wait = {wait_us / 1000000, wait_us % 1000000 * 1000};
+    int count = epoll_pwait2(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, &wait, NULL);
+    if (count < 0 && (errno == ENOSYS || errno == EPERM)) {
+        loop->has_coarse_timers = true;
+        return epoll_wait_milliseconds(loop, wait_us);
+    }
+    return count;
 }
 
 static void wait_for_events(struct event_loop *loop, bool may_sleep) {
-    int timeout_ms = may_sleep ? milliseconds_to_next_timer(loop) : 0;
-    if (timeout_ms != 0) {
+    int64_t wait_us = may_sleep ? wait_of_next_timer_us(loop) : 0;
+    if (wait_us != 0) {
         atomic_store(&loop->is_waiting, true);
         if (atomic_load(&loop->posted) || atomic_load(&loop->stop_wanted)) {
-            timeout_ms = 0;
+            wait_us = 0;
         }
     }
-    int count = epoll_wait(loop->epoll_fd, loop->ready, EVENTS_PER_TURN, timeout_ms);
+    int count = epoll_wait_us(loop, wait_us);
     atomic_store_explicit(&loop->is_waiting, false, memory_order_relaxed);
     assert(count >= 0 || errno == EINTR);
     loop->ready_count = count > 0 ? count : 0;

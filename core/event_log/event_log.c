@@ -123,6 +123,10 @@ size_t event_log_appends_inside(struct event_log *log) {
     return log->ops->appends_inside(log);
 }
 
+int64_t event_log_gather_us(struct event_log *log, size_t waiting) {
+    return log->ops->gather_us ? log->ops->gather_us(log, waiting) : 0;
+}
+
 int32_t event_log_partition_count(struct event_log *log, enum event_log_stream stream) {
     return log->ops->partition_count(log, stream);
 }

@@ -59,6 +59,10 @@ enum status must_check event_log_append(struct event_log *log, struct event_log_
 // OK, or UNAVAILABLE with the reason: what health and admission want to know. Never blocks.
 enum status must_check event_log_health(struct event_log *log, struct error *error);
 size_t event_log_appends_inside(struct event_log *log);
+// How long whoever appends much should gather appends before handing them over together: 0 while
+// the log is little used; under load, where each append waits for others in any case, up to a
+// millisecond. Advice, not a rule.
+int64_t event_log_gather_us(struct event_log *log, size_t waiting);
 int32_t event_log_partition_count(struct event_log *log, enum event_log_stream stream);
 
 // What the log keeps in a slice or a query while it works on it.

@@ -7,6 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+// Long enough for all that a loop has gathered to come into one batch.
+#define GATHERING_LINGER_MS "0.15"
+
 void kafka_set_reason(struct kafka_log *log, const char *reason) {
     pthread_mutex_lock(&log->lock);
     snprintf(log->reason, sizeof log->reason, "%s", reason);
@@ -35,7 +38,7 @@ static enum status kafka_health(struct event_log *base, struct error *error) {
 }
 
 static size_t kafka_appends_inside(struct event_log *base) {
-    return atomic_load(&kafka_log_of(base)->inside);
+    return kafka_inside(kafka_log_of(base));
 }
 
 static int32_t kafka_partition_count(struct event_log *base, enum event_log_stream stream) {
@@ -44,7 +47,8 @@ static int32_t kafka_partition_count(struct event_log *base, enum event_log_stre
 
 static void kafka_destroy(struct event_log *base) {
     struct kafka_log *log = kafka_log_of(base);
-    kafka_producer_stop(log); // its thread tells the slices of new records
+    kafka_producer_stop(&log->prompt); // their threads tell the slices of new records
+    kafka_producer_stop(&log->gathering);
     slice_pool_destroy(log->slices);
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
         free(log->topic_names[stream]);
@@ -54,7 +58,6 @@ static void kafka_destroy(struct event_log *base) {
     }
     free((void *)log->options.settings);
     free((char *)log->options.brokers);
-    pthread_rwlock_destroy(&log->producer_lock);
     pthread_cond_destroy(&log->emptied);
     pthread_mutex_destroy(&log->lock);
     free(log);
@@ -68,6 +71,7 @@ static const struct event_log_ops kafka_ops = {
     .append = kafka_append,
     .health = kafka_health,
     .appends_inside = kafka_appends_inside,
+    .gather_us = kafka_gather_us,
     .partition_count = kafka_partition_count,
     .close = kafka_close,
     .destroy = kafka_destroy,
@@ -108,16 +112,24 @@ static struct kafka_log *allocate_log(const struct event_log_kafka_options *opti
         log->topic_names[stream] = buffer_take(&name);
     }
     log->options.topic_prefix = NULL; // topic_names says it; the text is not ours
-    pthread_rwlock_init(&log->producer_lock, NULL);
+    log->prompt = (struct kafka_producer){.log = log, .linger_ms = "0"};
+    log->gathering =
+        (struct kafka_producer){.log = log, .gathers = true, .linger_ms = GATHERING_LINGER_MS};
+    pthread_rwlock_init(&log->prompt.lock, NULL);
+    pthread_rwlock_init(&log->gathering.lock, NULL);
     pthread_mutex_init(&log->lock, NULL);
     event_log_condition_init(&log->emptied);
+    kafka_spread_init(&log->spread);
     return log;
 }
 
 enum status event_log_kafka_create(const struct event_log_kafka_options *options,
                                    struct event_log **ret_log, struct error *error) {
     struct kafka_log *log = allocate_log(options);
-    enum status status = kafka_producer_create(log, &log->producer, error);
+    enum status status = kafka_producer_create(&log->prompt, error);
+    if (status == STATUS_OK) {
+        status = kafka_producer_create(&log->gathering, error);
+    }
     if (status == STATUS_OK) {
         status = kafka_topics_prepare(log, error);
     }
@@ -126,7 +138,9 @@ enum status event_log_kafka_create(const struct event_log_kafka_options *options
         return status;
     }
     log->slices = slice_pool_create(&kafka_slice_ops, log, log->partition_counts);
-    kafka_producer_start(log);
+    kafka_producer_open_topics(&log->gathering);
+    kafka_producer_start(&log->prompt);
+    kafka_producer_start(&log->gathering);
     *ret_log = &log->base;
     return STATUS_OK;
 }

@@ -15,6 +15,40 @@
 // Room for batch headers and what a record costs besides its bytes.
 #define KAFKA_BATCH_OVERHEAD_BYTES 65536
 
+struct kafka_log;
+
+// event_log_kafka_spread.c: where records without a key go, for one topic. Any thread.
+#define KAFKA_SPREAD_PARTITIONS 256 // partitions beyond share the counts of those before
+struct kafka_spread {
+    atomic_int current;
+    atomic_llong since_us;                          // when current was chosen
+    atomic_uint in_flight[KAFKA_SPREAD_PARTITIONS]; // records taken and not confirmed
+};
+void kafka_spread_init(struct kafka_spread *spread);
+// The topic's settings with our partitioner, unless the operator has set one; rd_kafka_topic_new
+// takes them over.
+rd_kafka_topic_conf_t *kafka_spread_conf(struct kafka_log *log, rd_kafka_t *handle);
+// A record of that partition was confirmed or has failed.
+void kafka_spread_confirmed(struct kafka_spread *spread, int32_t partition);
+
+// event_log_kafka_producer.c: one librdkafka producer with its thread.
+struct kafka_producer {
+    struct kafka_log *log;
+    bool gathers; // by the spread
+    const char *linger_ms;
+    // Appends hold this lock shared while they produce; the handle is replaced, and the door
+    // closed, under it.
+    pthread_rwlock_t lock;
+    rd_kafka_t *handle;
+    rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT];
+    pthread_t thread; // takes delivery reports and watches over the handle
+    bool has_thread;
+    atomic_bool is_stopping;
+    atomic_size_t inside;
+    // Monotonic: the last confirmation, or the append that found it empty.
+    atomic_llong last_progress_us;
+};
+
 struct kafka_log {
     struct event_log base;
     struct event_log_kafka_options options; // with copies of all text
@@ -23,19 +57,10 @@ struct kafka_log {
 
     struct slice_pool *slices;
 
-    // Appends hold this lock shared while they produce; the producer is replaced, and the door
-    // closed, under it.
-    pthread_rwlock_t producer_lock;
-    rd_kafka_t *producer;
-    rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT];
-    bool is_closed;
-
-    pthread_t thread; // takes delivery reports and watches over the producer
-    bool has_thread;
-    atomic_bool is_stopping;
-    atomic_size_t inside;
-    // Monotonic: the last confirmation, or the append that found the log empty.
-    atomic_llong last_progress_us;
+    struct kafka_producer prompt;    // sends at once: records with a key, and all at low load
+    struct kafka_producer gathering; // events without a key while many are inside
+    struct kafka_spread spread;
+    bool is_closed; // under both producers' locks
 
     atomic_bool is_away;
     pthread_mutex_t lock;
@@ -60,15 +85,18 @@ void kafka_conf_set_number(rd_kafka_conf_t *conf, const char *name, int64_t valu
 // Waits for the brokers, creates the topics that are missing, and learns their partition counts.
 enum status must_check kafka_topics_prepare(struct kafka_log *log, struct error *error);
 
-// event_log_kafka_append.c: the producer and its thread.
-enum status must_check kafka_producer_create(struct kafka_log *log, rd_kafka_t **ret_producer,
-                                             struct error *error);
-void kafka_producer_open_topics(struct kafka_log *log, rd_kafka_t *producer,
-                                rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT]);
-void kafka_producer_start(struct kafka_log *log);
-// Stops the thread and destroys the producer.
-void kafka_producer_stop(struct kafka_log *log);
+// The owner has set log, gathers, linger_ms and lock.
+enum status must_check kafka_producer_create(struct kafka_producer *producer, struct error *error);
+void kafka_producer_open_topics(struct kafka_producer *producer);
+void kafka_producer_start(struct kafka_producer *producer);
+// Stops the thread and destroys the handle. Accepts a half-built one.
+void kafka_producer_stop(struct kafka_producer *producer);
+enum status kafka_status_of(rd_kafka_resp_err_t failure);
+
+// event_log_kafka_append.c
 enum status must_check kafka_append(struct event_log *log, struct event_log_append *append);
+size_t kafka_inside(struct kafka_log *log);
+int64_t kafka_gather_us(struct event_log *log, size_t waiting);
 void kafka_close(struct event_log *log, int64_t deadline_ms);
 
 void kafka_set_reason(struct kafka_log *log, const char *reason);

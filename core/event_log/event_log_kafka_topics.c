@@ -14,7 +14,7 @@ static int remaining_ms(int64_t until_us) {
 // Before the log's thread runs, nobody else takes the client's errors; the last one says most
 // ("connection refused").
 static void take_errors(struct kafka_log *log) {
-    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(log->producer);
+    rd_kafka_queue_t *queue = rd_kafka_queue_get_main(log->prompt.handle);
     rd_kafka_event_t *event;
     while ((event = rd_kafka_queue_poll(queue, 0))) {
         if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_ERROR &&
@@ -51,7 +51,7 @@ static enum status list_topics(struct kafka_log *log, int64_t until_us, bool *re
                                struct error *error) {
     const struct rd_kafka_metadata *metadata;
     rd_kafka_resp_err_t failure =
-        rd_kafka_metadata(log->producer, 1, NULL, &metadata, remaining_ms(until_us));
+        rd_kafka_metadata(log->prompt.handle, 1, NULL, &metadata, remaining_ms(until_us));
     if (failure) {
         return unavailable(log, "no answer", rd_kafka_err2str(failure), error);
     }
@@ -148,14 +148,14 @@ static enum status check_created(struct kafka_log *log, rd_kafka_event_t *event,
 
 static enum status request_topics(struct kafka_log *log, rd_kafka_NewTopic_t **topics, size_t count,
                                   int64_t until_us, struct error *error) {
-    rd_kafka_queue_t *queue = rd_kafka_queue_new(log->producer);
+    rd_kafka_queue_t *queue = rd_kafka_queue_new(log->prompt.handle);
     rd_kafka_AdminOptions_t *options =
-        rd_kafka_AdminOptions_new(log->producer, RD_KAFKA_ADMIN_OP_CREATETOPICS);
+        rd_kafka_AdminOptions_new(log->prompt.handle, RD_KAFKA_ADMIN_OP_CREATETOPICS);
     char reason[256];
     int timeout_ms = remaining_ms(until_us) + 1;
     (void)rd_kafka_AdminOptions_set_request_timeout(options, timeout_ms, reason, sizeof reason);
     (void)rd_kafka_AdminOptions_set_operation_timeout(options, timeout_ms, reason, sizeof reason);
-    rd_kafka_CreateTopics(log->producer, topics, count, options, queue);
+    rd_kafka_CreateTopics(log->prompt.handle, topics, count, options, queue);
     rd_kafka_event_t *event = rd_kafka_queue_poll(queue, timeout_ms + 1000);
     enum status status =
         event ? check_created(log, event, error)
@@ -207,8 +207,8 @@ static enum status await_topic(struct kafka_log *log, enum event_log_stream stre
                                int64_t until_us, struct error *error) {
     for (;;) {
         const struct rd_kafka_metadata *metadata;
-        rd_kafka_resp_err_t failure = rd_kafka_metadata(log->producer, 0, log->topics[stream],
-                                                        &metadata, remaining_ms(until_us));
+        rd_kafka_resp_err_t failure = rd_kafka_metadata(
+            log->prompt.handle, 0, log->prompt.topics[stream], &metadata, remaining_ms(until_us));
         if (!failure) {
             bool is_ready = learn_partitions(log, stream, metadata);
             rd_kafka_metadata_destroy(metadata);
@@ -220,7 +220,7 @@ static enum status await_topic(struct kafka_log *log, enum event_log_stream stre
             return unavailable(log, log->topic_names[stream], "the topic has no leaders", error);
         }
         // Waits a moment while the brokers elect leaders.
-        rd_kafka_poll(log->producer, 20);
+        rd_kafka_poll(log->prompt.handle, 20);
     }
 }
 
@@ -234,7 +234,7 @@ enum status kafka_topics_prepare(struct kafka_log *log, struct error *error) {
     if (status != STATUS_OK) {
         return status;
     }
-    kafka_producer_open_topics(log, log->producer, log->topics);
+    kafka_producer_open_topics(&log->prompt);
     for (size_t stream = 0; status == STATUS_OK && stream < EVENT_LOG_STREAM_COUNT; stream++) {
         status = await_topic(log, (enum event_log_stream)stream, until_us, error);
     }

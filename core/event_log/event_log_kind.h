@@ -17,6 +17,7 @@ struct event_log_ops {
     enum status (*append)(struct event_log *log, struct event_log_append *append);
     enum status (*health)(struct event_log *log, struct error *error);
     size_t (*appends_inside)(struct event_log *log);
+    int64_t (*gather_us)(struct event_log *log, size_t waiting); // NULL = always 0
     int32_t (*partition_count)(struct event_log *log, enum event_log_stream stream);
     void (*close)(struct event_log *log, int64_t deadline_ms);
     void (*destroy)(struct event_log *log);

@@ -42,6 +42,7 @@ struct memory_log {
     struct event_log base;
     struct local_readers *readers;
     int32_t partition_count;
+    int64_t gather_us;
 
     pthread_mutex_t lock; // for everything below
     struct memory_partition *partitions[EVENT_LOG_STREAM_COUNT];
@@ -169,6 +170,11 @@ static enum status memory_health(struct event_log *base, struct error *error) {
                    : STATUS_OK;
 }
 
+static int64_t memory_gather_us(struct event_log *base, size_t waiting) {
+    (void)waiting;
+    return memory_log_of(base)->gather_us;
+}
+
 static size_t memory_appends_inside(struct event_log *base) {
     struct memory_log *log = memory_log_of(base);
     pthread_mutex_lock(&log->lock);
@@ -239,6 +245,7 @@ static const struct event_log_ops memory_ops = {
     .append = memory_append,
     .health = memory_health,
     .appends_inside = memory_appends_inside,
+    .gather_us = memory_gather_us,
     .partition_count = memory_partition_count,
     .close = memory_close,
     .destroy = memory_destroy,
@@ -352,6 +359,7 @@ enum status event_log_memory_create(const struct event_log_memory_options *optio
     struct memory_log *log = memory_allocate(sizeof *log);
     log->base.ops = &memory_ops;
     log->partition_count = count;
+    log->gather_us = options ? options->gather_us : 0;
     pthread_mutex_init(&log->lock, NULL);
     int32_t counts[EVENT_LOG_STREAM_COUNT];
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {

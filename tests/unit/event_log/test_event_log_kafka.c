@@ -10,6 +10,7 @@
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -221,6 +222,97 @@ static void a_fatal_error_of_the_producer_is_survived(void **state) {
     assert_int_equal(append_value(fixture, "after").status, STATUS_OK);
 }
 
+#define MANY 400
+
+// Appended at once, so most of them find many inside; every fourth has a key.
+struct many {
+    struct event_log_append appends[MANY];
+    atomic_size_t answered;
+};
+
+static struct many *many_now; // the answers' way back
+
+static void count_answer(struct event_log_append *append) {
+    (void)append;
+    atomic_fetch_add(&many_now->answered, 1);
+}
+
+static void append_many(struct fixture *fixture, struct many *many) {
+    many_now = many;
+    for (size_t i = 0; i < MANY; i++) {
+        many->appends[i] = (struct event_log_append){
+            .record = {.value = BYTES("x"), .has_value = true},
+            .loop = fixture->loop.loop,
+            .done = count_answer,
+        };
+        if (i % 4 == 0) {
+            many->appends[i].record.key = BYTES("key");
+        }
+        enum status taken = event_log_append(fixture->log, &many->appends[i]);
+        if (taken != STATUS_OK) {
+            many->appends[i].status = taken;
+            count_answer(&many->appends[i]);
+        }
+    }
+}
+
+static void await_many(struct many *many) {
+    while (atomic_load(&many->answered) < MANY) {
+        sched_yield();
+    }
+}
+
+static void hundreds_at_once_are_confirmed_and_keys_keep_their_order(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    // Confirmations take their time, so that what comes later finds the others inside.
+    rd_kafka_mock_broker_set_rtt(fixture->mock, BROKER, 50);
+    struct many *many = memory_allocate(sizeof *many);
+    append_many(fixture, many);
+    await_many(many);
+    int64_t last_offset = -1;
+    for (size_t i = 0; i < MANY; i++) {
+        assert_int_equal(many->appends[i].status, STATUS_OK);
+        if (many->appends[i].record.key.size > 0) {
+            assert_true(many->appends[i].offset > last_offset);
+            last_offset = many->appends[i].offset;
+        }
+    }
+    free(many);
+}
+
+static bool are_many_confirmed(struct fixture *fixture) {
+    struct many *many = memory_allocate(sizeof *many);
+    size_t confirmed = 0;
+    append_many(fixture, many);
+    await_many(many);
+    for (size_t i = 0; i < MANY; i++) {
+        confirmed += many->appends[i].status == STATUS_OK;
+    }
+    free(many);
+    return confirmed == MANY;
+}
+
+static void a_fatal_error_under_hundreds_is_survived(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    rd_kafka_mock_broker_set_rtt(fixture->mock, BROKER, 50);
+    struct many *many = memory_allocate(sizeof *many);
+    rd_kafka_mock_push_request_errors(fixture->mock, PRODUCE_REQUEST, 4,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER,
+                                      RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER);
+    append_many(fixture, many);
+    await_many(many);
+    free(many);
+    rd_kafka_mock_broker_set_rtt(fixture->mock, BROKER, 0);
+    // Each producer that was hit is replaced; then all goes on.
+    while (!are_many_confirmed(fixture)) {
+        sched_yield();
+    }
+}
+
 static void ignore_answer(struct event_log_append *append) {
     (void)append;
 }
@@ -414,6 +506,8 @@ int main(int argument_count, char **arguments) {
         RULE(brokers_that_go_away_are_noticed_and_taken_back),
         RULE(an_append_inside_fails_when_its_time_is_up),
         RULE(a_fatal_error_of_the_producer_is_survived),
+        RULE(hundreds_at_once_are_confirmed_and_keys_keep_their_order),
+        RULE(a_fatal_error_under_hundreds_is_survived),
         RULE(a_full_buffer_refuses),
         RULE(close_fails_what_is_not_confirmed_by_its_deadline),
         RULE(an_expelled_member_loses_its_partitions_and_goes_on_at_its_position),

@@ -26,6 +26,7 @@ struct ingest_fixture {
     uint16_t port;
     struct ingest_options options; // may be set before the start
     bool has_cors_rules;           // likewise
+    int64_t gather_us;             // the log's advice; likewise
     bool has_listeners;            // to the system events of received events and calls; likewise
 
     // The functions: all at one server, told apart by path.
@@ -206,7 +207,7 @@ static inline void configure_cors(struct ingest_fixture *fixture, struct registr
 
 static inline void fixture_start(struct ingest_fixture *fixture) {
     struct error error = {0};
-    struct event_log_memory_options log_options = {0};
+    struct event_log_memory_options log_options = {.gather_us = fixture->gather_us};
     struct registry_options registry = {0};
     sem_init(&fixture->is_held, 0, 0);
     sem_init(&fixture->caller_has_left, 0, 0);

@@ -229,6 +229,26 @@ static void a_client_that_leaves_harms_nobody(void **state) {
     expect(state, "POST /", CUSTOM, "{}", 202, NULL);
 }
 
+static int gathering_setup(void **state) {
+    struct ingest_fixture *fixture = memory_allocate(sizeof *fixture);
+    *state = fixture;
+    fixture->gather_us = 20000;
+    fixture_start(fixture);
+    return 0;
+}
+
+static void events_are_gathered_when_the_log_advises_it(void **state) {
+    struct ingest_fixture *fixture = *state;
+    int fds[3];
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
+        fds[i] = send_request(fixture, "POST /", CUSTOM, "{}");
+    }
+    for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
+        check_answer(read_answer(fds[i]), "POST /", 202, NULL);
+    }
+    recorder_await_received(&fixture->recorder, 3);
+}
+
 #define WITH(setup, test) cmocka_unit_test_setup_teardown(test, setup, fixture_teardown)
 
 int main(void) {
@@ -251,6 +271,7 @@ int main(void) {
         WITH(narrow_setup, more_requests_than_may_be_inside_are_refused),
         FIXTURE_TEST(a_draining_gateway_answers_what_is_inside_and_refuses_the_rest),
         FIXTURE_TEST(a_client_that_leaves_harms_nobody),
+        WITH(gathering_setup, events_are_gathered_when_the_log_advises_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
