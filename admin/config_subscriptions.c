@@ -7,6 +7,7 @@
 #include "admin/config_resource.h"
 #include "core/base/memory.h"
 #include "core/events/event_attribute.h"
+#include "core/functions/provider.h"
 #include "core/subscriptions/path_pattern.h"
 
 // Members that the original does not have: a PUT without them leaves them alone.
@@ -30,8 +31,9 @@ static bool is_classic_body(const struct config_attempt *attempt) {
 }
 
 static enum status check_nested(const json_t *body, bool refuses_unknown, struct error *error) {
-    static const char *const delivery_known[] = {"ordering", "maxInFlight", "timeoutMs", "batch",
-                                                 "retry",    "deadLetter",  NULL};
+    static const char *const delivery_known[] = {"ordering",   "maxInFlight", "ratePerSecond",
+                                                 "timeoutMs",  "batch",       "retry",
+                                                 "deadLetter", NULL};
     static const char *const batch_known[] = {"maxEvents", "maxWaitMs", NULL};
     static const char *const retry_known[] = {"maxAttempts", "initialMs",     "factor", "maxMs",
                                               "maxAgeMs",    "finalStatuses", NULL};
@@ -237,10 +239,34 @@ static unsigned check_event_type(struct config_attempt *attempt, struct error *e
     return 0;
 }
 
+static bool takes_batches(const struct function *function) {
+    const struct provider *provider = provider_find(function->type);
+    return provider && provider->takes_batches &&
+           (!function->has_event_format || function->event_format == EVENT_FORMAT_CLOUDEVENTS_1_0 ||
+            function->event_format == EVENT_FORMAT_CLOUDEVENTS_BINARY_1_0);
+}
+
+// Of a function that is changed later so that it takes none, events are delivered one by one.
+static unsigned check_batch(const struct config_attempt *attempt, const struct function *function,
+                            struct error *error) {
+    const json_t *delivery = json_object_get(attempt->document, "delivery");
+    const json_t *batch = json_object_get(delivery, "batch");
+    if (json_integer_value(json_object_get(batch, "maxEvents")) <= 1 || takes_batches(function)) {
+        return 0;
+    }
+    error_set(error, STATUS_INVALID,
+              "delivery.batch: Function \"%.*s\" takes no batches; it must be of the type http and "
+              "take CloudEvents 1.0",
+              (int)function->id.size, function->id.data);
+    return 400;
+}
+
 static unsigned check_function(const struct config_attempt *attempt, struct error *error) {
     struct bytes id = text_of(attempt->document, "functionId");
-    if (snapshot_function(attempt->snapshot, buffer_bytes(&attempt->call->space), id)) {
-        return 0;
+    const struct function *function =
+        snapshot_function(attempt->snapshot, buffer_bytes(&attempt->call->space), id);
+    if (function) {
+        return check_batch(attempt, function, error);
     }
     error_set(error, STATUS_NOT_FOUND, "Function \"%.*s\" not found.", (int)id.size, id.data);
     return 400;

@@ -4,16 +4,14 @@
 #include "core/base/memory.h"
 #include "core/events/causation_depth.h"
 #include "core/events/event.h"
-#include "core/functions/invoker.h"
 #include "core/subscriptions/routes.h"
+#include "dispatcher/attempt.h"
 #include "dispatcher/dead_letters.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/partition.h"
-#include "dispatcher/schedule.h"
 #include "dispatcher/subscription_queue.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -39,6 +37,7 @@ struct delivery *delivery_create(struct subscription_queue *queue, struct taken_
     delivery->state = DELIVERY_WAITING;
     delivery->queue = queue;
     delivery->taken = taken;
+    delivery->batch_limit = UINT32_MAX;
     delivery->param_count = match->param_count;
     char *end = (char *)&delivery->params[match->param_count];
     for (size_t i = 0; i < match->param_count; i++) {
@@ -49,94 +48,31 @@ struct delivery *delivery_create(struct subscription_queue *queue, struct taken_
     return delivery;
 }
 
-bool delivery_is_expired(const struct delivery *delivery) {
-    int64_t expires_us = delivery->taken->expires_us;
-    return expires_us != INT64_MAX && clock_wall_us() >= expires_us;
-}
-
-static struct system_call described_call(const struct delivery *delivery,
-                                         const struct event_params *params) {
-    const struct subscription *subscription = delivery->queue->subscription;
-    return (struct system_call){.space = subscription->space,
-                                .function_id = subscription->function_id,
-                                .event = delivery->taken->event,
-                                .params = params};
-}
-
-static struct event_params params_of(const struct delivery *delivery) {
-    return (struct event_params){.items = delivery->params, .count = delivery->param_count};
-}
-
-static void tell_outcome(const struct delivery *delivery, const struct invocation_result *result) {
-    const struct lane *lane = delivery->queue->partition->lane;
-    struct event_params params = params_of(delivery);
-    struct system_call call = described_call(delivery, &params);
-    system_emit_outcome(&lane->emitter, lane->snapshot, &call, result);
-}
-
-static void attempt_done(void *context, const struct invocation_result *result) {
-    struct delivery *delivery = context;
-    const struct dispatcher_metrics *metrics = dispatcher_metrics();
-    metric_add(metrics->in_flight, -1);
-    metric_add(metrics->attempts[result->outcome], 1);
-    metric_observe_us(metrics->attempt_time, result->duration_us);
-    if (!delivery->queue) {
-        free(delivery);
-        return;
+bool delivery_may_begin(const struct delivery *delivery, enum give_up_reason *ret_reason) {
+    const struct taken_event *taken = delivery->taken;
+    if (taken->expires_us != INT64_MAX && clock_wall_us() >= taken->expires_us) {
+        *ret_reason = GIVE_UP_EXPIRED;
+        return false;
     }
-    tell_outcome(delivery, result);
-    schedule_attempted(delivery, result);
+    if (causation_depth_of(taken->event) > CAUSATION_DEPTH_MAX) {
+        *ret_reason = GIVE_UP_TOO_DEEP;
+        return false;
+    }
+    return true;
 }
 
 // A system event has two spellings, and each subscriber gets the one that it asked for.
-static struct bytes type_for(const struct subscription *subscription, const struct event *event) {
-    return event_type_is_system(event->type) ? subscription->event_type : (struct bytes){0};
+struct bytes delivery_type(const struct delivery *delivery) {
+    return event_type_is_system(delivery->taken->event->type)
+               ? delivery->queue->subscription->event_type
+               : (struct bytes){0};
 }
 
-static void count_attempt(struct delivery *delivery) {
-    delivery->attempts++;
-    delivery->last_us = clock_wall_us();
-    if (delivery->attempts == 1) {
-        delivery->first_us = delivery->last_us;
-    }
-    metric_add(dispatcher_metrics()->in_flight, 1);
-}
-
-void delivery_begin_attempt(struct delivery *delivery) {
-    const struct subscription *subscription = delivery->queue->subscription;
-    const struct lane *lane = delivery->queue->partition->lane;
-    const struct taken_event *taken = delivery->taken;
-    delivery->state = DELIVERY_IN_FLIGHT;
-    count_attempt(delivery);
-    char attempt[16];
-    char traceparent[TRACEPARENT_TEXT_SIZE];
-    char depth[CAUSATION_DEPTH_TEXT_SIZE];
-    snprintf(attempt, sizeof attempt, "%u", delivery->attempts);
-    trace_context_write(&taken->trace, random_below(UINT64_MAX), traceparent);
-    causation_depth_write_next(taken->event, depth);
-    struct bytes tracestate = trace_state_of(taken->event);
-    const struct http_header headers[] = {
-        {BYTES("Event-Gateway-Attempt"), bytes_of_text(attempt)},
-        {BYTES("Event-Gateway-Subscription"), subscription->id},
-        {BYTES("traceparent"), bytes_of_text(traceparent)},
-        {BYTES(CAUSATION_DEPTH_HEADER), bytes_of_text(depth)},
-        {BYTES("tracestate"), tracestate},
-    };
-    struct event_params params = params_of(delivery);
-    struct system_call call = described_call(delivery, &params);
-    struct invocation_options options = {
-        .snapshot = lane->snapshot,
-        .space = subscription->space,
-        .function_id = subscription->function_id,
-        .event = taken->event,
-        .params = &params,
-        .event_type = type_for(subscription, taken->event),
-        .headers = headers,
-        .header_count = ARRAY_LENGTH(headers) - (tracestate.size == 0),
-        .timeout_ms = subscription->delivery.timeout_ms,
-    };
-    system_emit_invoking(&lane->emitter, lane->snapshot, &call);
-    (void)invoker_invoke(lane->invoker, &options, attempt_done, delivery);
+struct delivery_list *delivery_list_of(const struct delivery *delivery) {
+    struct subscription_queue *queue = delivery->queue;
+    return delivery->state == DELIVERY_WAITING ? &queue->waiting
+           : delivery->state == DELIVERY_HELD  ? &queue->held
+                                               : &queue->started;
 }
 
 void delivery_forget(struct delivery *delivery) {
@@ -144,9 +80,8 @@ void delivery_forget(struct delivery *delivery) {
     switch (delivery->state) {
     case DELIVERY_IN_FLIGHT:
         // Its call is let run to its end: cut off half-way it would do no less.
-        delivery->queue = NULL;
-        delivery->taken = NULL;
-        return;
+        attempt_forget(delivery);
+        break;
     case DELIVERY_RETRY_WAIT:
         event_loop_timer_stop(loop, &delivery->timer);
         metric_add(dispatcher_metrics()->retries_waiting, -1);
@@ -155,8 +90,10 @@ void delivery_forget(struct delivery *delivery) {
         dead_letter_post_forget(delivery->post);
         break;
     case DELIVERY_WAITING:
+    case DELIVERY_HELD:
     case DELIVERY_FINISHED:
         break;
     }
+    subscription_queue_leave_order(delivery->queue, delivery);
     free(delivery);
 }

@@ -1,33 +1,42 @@
 // One delivery: one event for one subscription. It belongs to its partition's loop.
 //
-//              room in maxInFlight             2xx
+//   HELD: one of its key is before it
+//      │ that is finished
+//      ▼       room in maxInFlight and flow    2xx
 //   WAITING ───────────────────────▶ IN_FLIGHT ───────────────────────────▶ FINISHED
 //      ▲                               │   │                                   ▲
 //      │ the wait is over     retried  │   │ given up                          │
 //      └────────────── RETRY_WAIT ◀────┘   └──▶ DEAD_LETTERING ────────────────┘
 //                                                append; again until the log confirms
 //
-// A delivery of a deleted subscription is finished from WAITING, RETRY_WAIT, or when its call has
-// failed. One whose event's life has ended goes from WAITING to DEAD_LETTERING without a call.
+// A delivery of a deleted subscription is finished from HELD, WAITING, RETRY_WAIT, or when its call
+// has failed. One whose event's life has ended goes from WAITING to DEAD_LETTERING without a call.
 // When its partition goes, a delivery is forgotten in any state: the next owner starts it anew.
 //
 // Invariants:
 //   1. It is in exactly one list of its queue until it is finished or forgotten.
-//   2. Only IN_FLIGHT takes a place in its queue's in_flight.
+//   2. Only calls take places in the queue's in_flight (attempt.h).
 //   3. DEAD_LETTERING is left only when the log has confirmed the dead letter.
-//   4. A forgotten delivery changes nothing: a call that still runs has no queue to report to.
+//   4. A forgotten delivery changes nothing: a call that still runs does not know it any more.
+//   5. Of one key of an ordered subscription only the first is WAITING or in a state that follows,
+//      together with those behind it that are in the same call.
 #ifndef EVENT_GATEWAY_DISPATCHER_DELIVERY_H
 #define EVENT_GATEWAY_DISPATCHER_DELIVERY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "core/base/event_loop.h"
 #include "core/base/http_server.h"
 #include "core/events/trace_context.h"
+#include "dispatcher/key_order.h"
 #include "dispatcher/offset_tracker.h"
+#include "dispatcher/retry_policy.h"
 
+struct attempt;
 struct dead_letter_post;
+struct delivery_list;
 struct event;
 struct invocation_result;
 struct partition;
@@ -35,6 +44,7 @@ struct route_match;
 struct subscription_queue;
 
 enum delivery_state {
+    DELIVERY_HELD,
     DELIVERY_WAITING,
     DELIVERY_IN_FLIGHT,
     DELIVERY_RETRY_WAIT,
@@ -55,9 +65,13 @@ struct taken_event {
 
 struct delivery {
     enum delivery_state state;
-    struct subscription_queue *queue; // NULL: forgotten while its call ran
+    struct subscription_queue *queue;
     struct delivery *previous, *next; // in its queue's list
     struct taken_event *taken;
+    struct key_order_entry order; // in its queue's keys, where the subscription asks for it
+    struct attempt *attempt;      // IN_FLIGHT
+    uint32_t attempt_index;
+    uint32_t batch_limit;      // halved with each batch that failed
     uint32_t attempts;         // begun
     int64_t first_us, last_us; // wall clock, of the first and the last attempt
     unsigned last_status;
@@ -72,12 +86,14 @@ struct delivery *delivery_create(struct subscription_queue *queue, struct taken_
                                  const struct route_match *match);
 // Memory that one costs, for the window.
 size_t delivery_size(const struct route_match *match);
-// Begins an attempt: WAITING -> IN_FLIGHT. schedule_attempted follows, later, unless it is
-// forgotten meanwhile. In no list yet.
-void delivery_begin_attempt(struct delivery *delivery);
-// Whether the event's life has ended by its expirytime.
-bool delivery_is_expired(const struct delivery *delivery);
-// Out of its list already. Frees it, or lets the end of its call do so.
+// What replaces the event's type; empty = nothing.
+struct bytes delivery_type(const struct delivery *delivery);
+// The list of its queue that holds what is in its state.
+struct delivery_list *delivery_list_of(const struct delivery *delivery);
+// Whether it may be sent; if not, why it is given up instead: its event's life has ended by its
+// expirytime, or it is one of an endless chain.
+bool delivery_may_begin(const struct delivery *delivery, enum give_up_reason *ret_reason);
+// Out of its list already. Frees it; one of its key that it held may go then (it waits).
 void delivery_forget(struct delivery *delivery);
 
 #endif

@@ -5,6 +5,9 @@
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/feed.h"
 #include "dispatcher/lane.h"
+#include "dispatcher/rates.h"
+#include "dispatcher/schedule.h"
+#include "dispatcher/throttles.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -14,6 +17,8 @@
 #define WINDOW_MAX_EVENTS 4096
 #define WINDOW_MAX_BYTES ((size_t)256 << 20)
 #define HAND_OVER_MS 5000
+// A call costs about 50 KiB while it runs.
+#define CALLS_MAX_PER_LANE 1024
 #define NOTICE_INTERVAL_MS 60000
 
 struct dispatcher {
@@ -23,6 +28,8 @@ struct dispatcher {
     struct registry *registry;
     struct registry_listener listener;
     struct backlog *backlog;
+    struct throttles *throttles;
+    struct rates *rates;
     struct dead_letter_notices *notices;
     sem_t reader_closed;
     sem_t lane_stopped;
@@ -48,8 +55,31 @@ static void collect_backlog(void *context) {
     int64_t partitions = 0;
     backlog_each_partition(dispatcher->backlog, count_partition, &partitions);
     metric_set(dispatcher_metrics()->partitions, partitions);
+    metric_set(dispatcher_metrics()->functions_throttled,
+               (int64_t)throttles_count(dispatcher->throttles));
     metric_set(dispatcher_metrics()->backlog,
                backlog_count(dispatcher->backlog, dispatcher->feed.reader));
+}
+
+static void wake_lane(void *context, size_t lane) {
+    struct dispatcher *dispatcher = context;
+    flow_post_wake(&dispatcher->lanes[lane].flow);
+}
+
+static void create_flow(struct dispatcher *dispatcher, const struct dispatcher_options *options,
+                        size_t index) {
+    size_t calls_max = options->calls_max / options->worker_count;
+    struct lane *lane = &dispatcher->lanes[index];
+    lane->flow = (struct flow){
+        .loop = lane->loop,
+        .lane = index,
+        .throttles = dispatcher->throttles,
+        .rates = dispatcher->rates,
+        .resume = schedule_resume,
+    };
+    flow_init(&lane->flow, options->calls_max == 0 ? CALLS_MAX_PER_LANE
+                           : calls_max > 0         ? (uint32_t)calls_max
+                                                   : 1);
 }
 
 static void create_lanes(struct dispatcher *dispatcher, const struct dispatcher_options *options) {
@@ -71,6 +101,7 @@ static void create_lanes(struct dispatcher *dispatcher, const struct dispatcher_
             .is_hosted = options->is_hosted,
         };
         lane->budget.bytes_max = bytes_max / dispatcher->lane_count;
+        create_flow(dispatcher, options, i);
         lane_init(lane);
     }
 }
@@ -86,6 +117,11 @@ static void free_dispatcher(struct dispatcher *dispatcher) {
     dead_letter_notices_destroy(dispatcher->notices);
     sem_destroy(&dispatcher->reader_closed);
     sem_destroy(&dispatcher->lane_stopped);
+    for (size_t i = 0; i < dispatcher->lane_count; i++) {
+        flow_clear(&dispatcher->lanes[i].flow);
+    }
+    throttles_destroy(dispatcher->throttles);
+    rates_destroy(dispatcher->rates);
     free(dispatcher->lanes);
     free(dispatcher);
 }
@@ -101,6 +137,9 @@ enum status dispatcher_create(const struct dispatcher_options *options,
     dispatcher->notices = dead_letter_notices_create(
         (options->notice_interval_ms > 0 ? options->notice_interval_ms : NOTICE_INTERVAL_MS) *
         1000);
+    dispatcher->throttles = throttles_create(options->worker_count, wake_lane, dispatcher);
+    dispatcher->rates =
+        rates_create((size_t)event_log_partition_count(options->log, EVENT_LOG_EVENTS));
     dispatcher->registry = options->registry;
     create_lanes(dispatcher, options);
     dispatcher->feed.lanes = dispatcher->lanes;
@@ -136,6 +175,7 @@ static void reader_closed(void *context) {
 static void stop(struct dispatcher *dispatcher) {
     registry_remove_listener(dispatcher->registry, &dispatcher->listener);
     metrics_remove_collector(collect_backlog, dispatcher);
+    throttles_close(dispatcher->throttles);
     for (size_t i = 0; i < dispatcher->lane_count; i++) {
         lane_post_stop(&dispatcher->lanes[i], &dispatcher->lane_stopped);
     }

@@ -31,6 +31,7 @@ struct dispatcher_options {
     const char *source;       // of system events; NULL = "/event-gateway"
     bool is_hosted;           // a hosted domain is set: system events lie on "/{space}"
     size_t window_max_events; // events taken and not finished, per partition; 0 = 4096
+    size_t calls_max;         // that run at once, over all workers; 0 = 1024 for each
     size_t window_max_bytes;  // their bytes, over all partitions; 0 = 256 MiB
     int64_t
         notice_interval_ms; // between two notices of a subscription's dead letters; 0 = a minute

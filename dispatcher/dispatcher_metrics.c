@@ -65,6 +65,11 @@ static struct metric_family dead_letter_failures = {
     .help = "Dead letters that the log did not confirm; each is tried again.",
     .kind = METRIC_COUNTER,
 };
+static struct metric_family functions_throttled = {
+    .name = "eventgateway_functions_throttled",
+    .help = "Functions that get fewer calls at once because they answered 429 or 503.",
+    .kind = METRIC_GAUGE,
+};
 static struct metric_family backlog = {
     .name = "eventgateway_events_backlog",
     .help = "Offsets in the log that are not finished, over the partitions of this node.",
@@ -98,6 +103,7 @@ static void find_metrics(void) {
         .retries_waiting = METRIC(&retries_waiting, NULL),
         .dead_letters = METRIC(&dead_letters, NULL),
         .dead_letter_failures = METRIC(&dead_letter_failures, NULL),
+        .functions_throttled = METRIC(&functions_throttled, NULL),
         .backlog = METRIC(&backlog, NULL),
         .partitions = METRIC(&partitions, NULL),
     };

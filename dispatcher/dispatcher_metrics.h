@@ -27,6 +27,7 @@ struct dispatcher_metrics {
     struct metric *retries_waiting;
     struct metric *dead_letters;
     struct metric *dead_letter_failures; // appends that the log did not confirm
+    struct metric *functions_throttled;
     struct metric *backlog;
     struct metric *partitions;
 };

@@ -69,6 +69,7 @@ void lane_add(struct lane *lane, struct partition *partition) {
     if (!lane->is_hooked) {
         lane->is_hooked = true;
         event_loop_hook_add(lane->loop, &lane->hook);
+        flow_start(&lane->flow);
     }
     partition->next = lane->partitions;
     lane->partitions = partition;
@@ -110,6 +111,7 @@ static void stop(struct event_loop_task *task) {
     }
     if (lane->is_hooked) {
         event_loop_hook_remove(lane->loop, &lane->hook);
+        flow_stop(&lane->flow);
     }
     dead_letter_notices_leave(lane->notices, lane);
     snapshot_unref(lane->snapshot);

@@ -15,6 +15,7 @@
 #include "core/registry/registry.h"
 #include "core/system/system_emitter.h"
 #include "dispatcher/backlog.h"
+#include "dispatcher/flow.h"
 #include "dispatcher/window.h"
 
 struct dead_letter_notices;
@@ -27,6 +28,7 @@ struct lane {
     struct registry *registry;
     struct backlog *backlog;
     struct window_budget budget;
+    struct flow flow;
     struct system_emitter emitter;
     struct dead_letter_notices *notices; // of all lanes
 
@@ -43,7 +45,7 @@ struct lane {
     sem_t *stopped;
 };
 
-// The owner has filled in loop to notices, and budget.bytes_max.
+// The owner has filled in loop to notices, budget.bytes_max, and has initialised the flow.
 void lane_init(struct lane *lane);
 // Any thread: the registry has a new snapshot.
 void lane_post_change(struct lane *lane);

@@ -10,6 +10,7 @@
 #include "dispatcher/delivery.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
+#include "dispatcher/rates.h"
 #include "dispatcher/schedule.h"
 
 #include <assert.h>
@@ -31,6 +32,7 @@ void partition_start(struct partition *partition) {
     partition->state = PARTITION_FED;
     lane_add(partition->lane, partition);
     lane_refresh(partition->lane);
+    rates_add_partitions(partition->lane->flow.rates, 1);
     backlog_set(partition->lane->backlog, partition->number, partition, partition->committed);
 }
 
@@ -78,6 +80,9 @@ static void add_delivery(void *context, const struct route_match *match) {
     struct subscription_queue *queue =
         queue_table_get(&partition->queues, partition, match->subscription);
     size_t size = delivery_size(match);
+    if (match->subscription->delivery.ordering == ORDERING_KEY) {
+        size += key_order_size(event_key(taken->event));
+    }
     taken->bytes += size;
     window_charge(&partition->window, size);
     schedule_add(delivery_create(queue, taken, match));
@@ -162,6 +167,7 @@ void partition_destroy(struct partition *partition) {
     }
     event_loop_timer_stop(partition->lane->loop, &partition->hand_over_timer);
     backlog_remove(partition->lane->backlog, partition->number, partition);
+    rates_add_partitions(partition->lane->flow.rates, -1);
     lane_remove(partition->lane, partition);
     free(partition);
 }

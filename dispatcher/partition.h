@@ -46,7 +46,7 @@ struct partition {
     int64_t committed;    // what the reader was told last
     struct window window; // also the consumer's thread's
     struct queue_table queues;
-    size_t running; // deliveries IN_FLIGHT or DEAD_LETTERING
+    size_t running; // calls, and deliveries DEAD_LETTERING
     struct event_loop_timer hand_over_timer;
 
     struct partition *next; // the lane's

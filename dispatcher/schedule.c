@@ -3,9 +3,10 @@
 #include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
-#include "core/events/causation_depth.h"
 #include "core/events/event.h"
 #include "core/events/event_record.h"
+#include "dispatcher/attempt.h"
+#include "dispatcher/batch.h"
 #include "dispatcher/dead_letter_notices.h"
 #include "dispatcher/dead_letters.h"
 #include "dispatcher/dispatcher_metrics.h"
@@ -38,6 +39,7 @@ static void finish(struct delivery *delivery, enum delivery_end end) {
     struct taken_event *taken = delivery->taken;
     metric_add(dispatcher_metrics()->deliveries[end], 1);
     delivery->state = DELIVERY_FINISHED;
+    subscription_queue_leave_order(delivery->queue, delivery);
     free(delivery);
     partition_delivery_finished(partition, taken);
 }
@@ -54,6 +56,8 @@ static void call_ended(struct partition *partition) {
     lane_mark(partition->lane, partition);
 }
 
+static void pump(struct subscription_queue *queue);
+
 static void dead_letter_stored(void *context) {
     struct delivery *delivery = context;
     struct subscription_queue *queue = delivery->queue;
@@ -62,6 +66,7 @@ static void dead_letter_stored(void *context) {
                             dead_letter_post_reason(delivery->post));
     call_ended(queue->partition);
     finish_started(delivery, DELIVERY_END_DEAD_LETTERED);
+    pump(queue); // The next one of its key may go.
     drop_if_empty(queue);
 }
 
@@ -130,34 +135,89 @@ static void give_up(struct delivery *delivery, const struct give_up *why) {
     }
 }
 
-static void begin(struct subscription_queue *queue, struct delivery *delivery) {
-    delivery_list_remove(&queue->waiting, delivery);
-    delivery_list_append(&queue->started, delivery);
-    if (delivery_is_expired(delivery)) {
-        give_up(delivery, &(struct give_up){.reason = GIVE_UP_EXPIRED, .error_text = ""});
-        return;
+static void begin_call(struct subscription_queue *queue, uint32_t limit,
+                       const struct flow_ticket *ticket) {
+    struct delivery *single = NULL;
+    struct delivery **taken =
+        limit > 1 ? memory_allocate(limit * sizeof(struct delivery *)) : &single;
+    uint32_t count = batch_take(queue, limit, taken);
+    attempt_begin(queue, ticket, taken, count);
+    if (limit > 1) {
+        free(taken);
     }
-    if (causation_depth_of(delivery->taken->event) > CAUSATION_DEPTH_MAX) {
-        give_up(delivery, &(struct give_up){.reason = GIVE_UP_TOO_DEEP, .error_text = ""});
-        return;
-    }
-    queue->in_flight++;
-    queue->partition->running++;
-    delivery_begin_attempt(delivery);
 }
 
-// Begins what waits, as far as there is room.
-static void pump(struct subscription_queue *queue) {
+// The first that waits cannot be called for good.
+static bool gives_up_first(struct subscription_queue *queue) {
+    struct delivery *first = queue->waiting.first;
+    struct give_up why = {.error_text = ""};
+    if (delivery_may_begin(first, &why.reason)) {
+        return false;
+    }
+    delivery_list_remove(&queue->waiting, first);
+    delivery_list_append(&queue->started, first);
+    give_up(first, &why);
+    return true;
+}
+
+static void batch_waited_long_enough(struct event_loop_timer *timer);
+
+// Begins one call of what waits, when there is room for it.
+static bool begin_next(struct subscription_queue *queue) {
+    if (queue->in_flight >= queue->subscription->delivery.max_in_flight) {
+        return false;
+    }
+    uint32_t limit = batch_limit(queue);
+    size_t there = queue->waiting.count + queue->held.count;
+    struct flow_ticket ticket;
+    if (!batch_is_ready(queue, limit, batch_waited_long_enough) ||
+        !flow_enter(&queue->flow, queue->subscription, there < limit ? (uint32_t)there : limit,
+                    &ticket)) {
+        return false;
+    }
+    begin_call(queue, limit, &ticket);
+    return true;
+}
+
+// Begins what waits, as far as there is room, and not more than so many calls.
+static void pump_some(struct subscription_queue *queue, uint32_t calls_max) {
     // A partition that hands over has forgotten what waited.
     assert(!queue->waiting.first || partition_is_fed(queue->partition));
-    while (queue->waiting.first && queue->in_flight < queue->subscription->delivery.max_in_flight) {
-        begin(queue, queue->waiting.first);
+    uint32_t calls = 0;
+    while (queue->waiting.first && !flow_is_waiting(&queue->flow)) {
+        if (gives_up_first(queue)) {
+            continue;
+        }
+        if (calls == calls_max) {
+            flow_yield(&queue->flow);
+        } else if (!begin_next(queue)) {
+            return;
+        }
+        calls++;
     }
+}
+
+static void pump(struct subscription_queue *queue) {
+    pump_some(queue, UINT32_MAX);
+}
+
+static void batch_waited_long_enough(struct event_loop_timer *timer) {
+    struct subscription_queue *queue = CONTAINER_OF(timer, struct subscription_queue, batch_timer);
+    queue->is_batch_waiting = false;
+    queue->is_batch_due = true;
+    pump(queue);
+    drop_if_empty(queue);
+}
+
+void schedule_resume(struct flow_member *member) {
+    struct subscription_queue *queue = CONTAINER_OF(member, struct subscription_queue, flow);
+    pump_some(queue, 1);
+    drop_if_empty(queue);
 }
 
 void schedule_add(struct delivery *delivery) {
     struct subscription_queue *queue = delivery->queue;
-    delivery_list_append(&queue->waiting, delivery);
+    subscription_queue_add(queue, delivery);
     pump(queue);
     drop_if_empty(queue);
 }
@@ -205,6 +265,27 @@ static struct retry_verdict judge(const struct delivery *delivery,
                                &situation);
 }
 
+// It was in a call with others of its key that come before it.
+static void hold(struct delivery *delivery) {
+    struct subscription_queue *queue = delivery->queue;
+    delivery_list_remove(&queue->started, delivery);
+    delivery->state = DELIVERY_HELD;
+    delivery_list_append(&queue->held, delivery);
+}
+
+static void retry(struct delivery *delivery, int64_t wait_ms) {
+    struct subscription_queue *queue = delivery->queue;
+    if (!partition_is_fed(queue->partition)) {
+        delivery_list_remove(&queue->started, delivery);
+        delivery->state = DELIVERY_WAITING;
+        delivery_forget(delivery);
+    } else if (key_order_is_first(&delivery->order)) {
+        wait_for_retry(delivery, wait_ms);
+    } else {
+        hold(delivery);
+    }
+}
+
 // An attempt has failed for good, or for now.
 static void follow_failure(struct delivery *delivery, const struct retry_verdict *verdict,
                            const struct invocation_result *result) {
@@ -215,20 +296,60 @@ static void follow_failure(struct delivery *delivery, const struct retry_verdict
         give_up(delivery, &(struct give_up){.reason = verdict->reason,
                                             .error_text = result->error_text,
                                             .answer = result->body});
-    } else if (partition_is_fed(queue->partition)) {
-        wait_for_retry(delivery, verdict->wait_ms);
     } else {
-        delivery_list_remove(&queue->started, delivery);
-        delivery->state = DELIVERY_WAITING;
-        delivery_forget(delivery);
+        retry(delivery, verdict->wait_ms);
     }
 }
 
-void schedule_attempted(struct delivery *delivery, const struct invocation_result *result) {
-    struct subscription_queue *queue = delivery->queue;
-    assert(delivery->state == DELIVERY_IN_FLIGHT && queue->in_flight > 0);
-    queue->in_flight--;
-    call_ended(queue->partition);
+// A batch has failed and nobody knows for which of its events, so none is given up for it, but one
+// whose life is over: they go again in halves. All wait equally long, so that they come together.
+static void follow_batch_failure(struct attempt *attempt, const struct retry_verdict *verdicts,
+                                 const struct invocation_result *result) {
+    int64_t wait_ms = 0;
+    for (uint32_t i = 0; i < attempt->count && wait_ms == 0; i++) {
+        wait_ms = verdicts[i].step == RETRY_WAIT ? verdicts[i].wait_ms : 0;
+    }
+    for (uint32_t i = 0; i < attempt->count; i++) {
+        struct delivery *delivery = attempt->deliveries[i];
+        struct retry_verdict verdict = verdicts[i];
+        if (!delivery) {
+            continue;
+        }
+        if (verdict.step == RETRY_GIVE_UP && verdict.reason != GIVE_UP_EXPIRED) {
+            verdict = (struct retry_verdict){.step = RETRY_WAIT};
+        } else if (verdict.step == RETRY_WAIT) {
+            verdict.wait_ms = wait_ms;
+        }
+        if (!result->is_throttled) {
+            delivery->batch_limit = (attempt->count + 1) / 2;
+        }
+        follow_failure(delivery, &verdict, result);
+    }
+}
+
+static void follow_batch(struct attempt *attempt, const struct invocation_result *result) {
+    struct retry_verdict *verdicts = memory_allocate(attempt->count * sizeof *verdicts);
+    bool is_delivered = false;
+    for (uint32_t i = 0; i < attempt->count; i++) {
+        struct delivery *delivery = attempt->deliveries[i];
+        if (delivery) {
+            delivery->last_status = result->status;
+            verdicts[i] = judge(delivery, result);
+            is_delivered = verdicts[i].step == RETRY_DELIVERED;
+        }
+    }
+    for (uint32_t i = 0; is_delivered && i < attempt->count; i++) {
+        if (attempt->deliveries[i]) {
+            finish_started(attempt->deliveries[i], DELIVERY_END_DELIVERED);
+        }
+    }
+    if (!is_delivered) {
+        follow_batch_failure(attempt, verdicts, result);
+    }
+    free(verdicts);
+}
+
+static void follow_single(struct delivery *delivery, const struct invocation_result *result) {
     delivery->last_status = result->status;
     struct retry_verdict verdict = judge(delivery, result);
     if (verdict.step == RETRY_DELIVERED) {
@@ -236,18 +357,32 @@ void schedule_attempted(struct delivery *delivery, const struct invocation_resul
     } else {
         follow_failure(delivery, &verdict, result);
     }
+}
+
+void schedule_attempted(struct attempt *attempt, const struct invocation_result *result) {
+    struct subscription_queue *queue = attempt->queue;
+    if (attempt->count > 1) {
+        follow_batch(attempt, result);
+    } else {
+        follow_single(attempt->deliveries[0], result);
+    }
     pump(queue);
     drop_if_empty(queue);
+}
+
+static void unsubscribe_all(struct delivery_list *list) {
+    while (list->first) {
+        struct delivery *delivery = list->first;
+        delivery_list_remove(list, delivery);
+        finish(delivery, DELIVERY_END_UNSUBSCRIBED);
+    }
 }
 
 // What has not begun, or failed and waits, is finished; calls and dead letters go on.
 static void unsubscribe(struct subscription_queue *queue) {
     queue->is_gone = true;
-    while (queue->waiting.first) {
-        struct delivery *delivery = queue->waiting.first;
-        delivery_list_remove(&queue->waiting, delivery);
-        finish(delivery, DELIVERY_END_UNSUBSCRIBED);
-    }
+    unsubscribe_all(&queue->held); // First: those who wait for others are not let go.
+    unsubscribe_all(&queue->waiting);
     struct delivery *next;
     for (struct delivery *delivery = queue->started.first; delivery; delivery = next) {
         next = delivery->next;
@@ -265,17 +400,25 @@ void schedule_renew(struct subscription_queue *queue, const struct subscription 
     } else {
         queue->is_gone = false;
         subscription_queue_set(queue, subscription);
+        if (subscription->delivery.ordering == ORDERING_NONE) {
+            subscription_queue_end_order(queue);
+        }
         pump(queue);
     }
     drop_if_empty(queue);
 }
 
-void schedule_forget_waiting(struct subscription_queue *queue) {
-    while (queue->waiting.first) {
-        struct delivery *delivery = queue->waiting.first;
-        delivery_list_remove(&queue->waiting, delivery);
+static void forget_list(struct delivery_list *list) {
+    while (list->first) {
+        struct delivery *delivery = list->first;
+        delivery_list_remove(list, delivery);
         delivery_forget(delivery);
     }
+}
+
+void schedule_forget_waiting(struct subscription_queue *queue) {
+    forget_list(&queue->held); // First: those who wait for others are not let go.
+    forget_list(&queue->waiting);
     struct delivery *next;
     for (struct delivery *delivery = queue->started.first; delivery; delivery = next) {
         next = delivery->next;
@@ -288,13 +431,8 @@ void schedule_forget_waiting(struct subscription_queue *queue) {
 }
 
 void schedule_forget_all(struct subscription_queue *queue) {
-    struct delivery_list *lists[] = {&queue->waiting, &queue->started};
-    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
-        while (lists[i]->first) {
-            struct delivery *delivery = lists[i]->first;
-            delivery_list_remove(lists[i], delivery);
-            delivery_forget(delivery);
-        }
-    }
+    forget_list(&queue->held);
+    forget_list(&queue->waiting);
+    forget_list(&queue->started);
     drop_if_empty(queue);
 }

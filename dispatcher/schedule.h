@@ -9,12 +9,17 @@
 
 #include "core/functions/invoker.h"
 #include "dispatcher/delivery.h"
+#include "dispatcher/flow.h"
 #include "dispatcher/subscription_queue.h"
+
+struct attempt;
 
 // A new delivery of the queue; begun at once where there is room. The queue may be gone afterwards.
 void schedule_add(struct delivery *delivery);
-// The attempt has ended. The queue may be gone afterwards.
-void schedule_attempted(struct delivery *delivery, const struct invocation_result *result);
+// The call has ended; its places are given back. The queue may be gone afterwards.
+void schedule_attempted(struct attempt *attempt, const struct invocation_result *result);
+// The flow lets a queue go on (flow.h). The queue may be gone afterwards.
+void schedule_resume(struct flow_member *member);
 // The queue's subscription in a new snapshot; NULL: it was deleted. The queue may be gone
 // afterwards.
 void schedule_renew(struct subscription_queue *queue, const struct subscription *subscription);

@@ -2,7 +2,10 @@
 
 #include "core/base/bytes.h"
 #include "core/base/memory.h"
+#include "core/events/event.h"
 #include "dispatcher/delivery.h"
+#include "dispatcher/lane.h"
+#include "dispatcher/partition.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -18,6 +21,7 @@ void delivery_list_append(struct delivery_list *list, struct delivery *delivery)
         list->first = delivery;
     }
     list->last = delivery;
+    list->count++;
 }
 
 void delivery_list_remove(struct delivery_list *list, struct delivery *delivery) {
@@ -34,6 +38,7 @@ void delivery_list_remove(struct delivery_list *list, struct delivery *delivery)
     }
     delivery->previous = NULL;
     delivery->next = NULL;
+    list->count--;
 }
 
 static uint64_t hash_of(const struct subscription *subscription) {
@@ -85,12 +90,54 @@ struct subscription_queue *queue_table_get(struct queue_table *table, struct par
     queue->next = *bucket;
     *bucket = queue;
     table->count++;
+    flow_join(&partition->lane->flow, &queue->flow, subscription);
     return queue;
 }
 
-void queue_table_drop_if_empty(struct queue_table *table, struct subscription_queue *queue) {
-    if (queue->waiting.first || queue->started.first) {
+void subscription_queue_add(struct subscription_queue *queue, struct delivery *delivery) {
+    struct bytes key = queue->subscription->delivery.ordering == ORDERING_KEY
+                           ? event_key(delivery->taken->event)
+                           : (struct bytes){0};
+    if (key.size > 0) {
+        key_order_add(&queue->keys, key, &delivery->order);
+    }
+    delivery->state = key_order_is_first(&delivery->order) ? DELIVERY_WAITING : DELIVERY_HELD;
+    delivery_list_append(delivery_list_of(delivery), delivery);
+}
+
+static void release(struct subscription_queue *queue, struct delivery *delivery) {
+    delivery_list_remove(&queue->held, delivery);
+    delivery->state = DELIVERY_WAITING;
+    delivery_list_append(&queue->waiting, delivery);
+}
+
+void subscription_queue_leave_order(struct subscription_queue *queue, struct delivery *delivery) {
+    if (!delivery->order.chain) {
         return;
+    }
+    struct key_order_entry *next = key_order_remove(&queue->keys, &delivery->order);
+    if (next) {
+        struct delivery *follower = CONTAINER_OF(next, struct delivery, order);
+        if (follower->state == DELIVERY_HELD) {
+            release(queue, follower);
+        }
+    }
+}
+
+void subscription_queue_end_order(struct subscription_queue *queue) {
+    while (queue->held.first) {
+        release(queue, queue->held.first);
+    }
+}
+
+void queue_table_drop_if_empty(struct queue_table *table, struct subscription_queue *queue) {
+    if (queue->waiting.first || queue->held.first || queue->started.first) {
+        return;
+    }
+    flow_part(&queue->flow);
+    key_order_clear(&queue->keys);
+    if (queue->is_batch_waiting) {
+        event_loop_timer_stop(queue->partition->lane->loop, &queue->batch_timer);
     }
     struct subscription_queue **link = &table->buckets[queue->hash & (table->bucket_count - 1)];
     while (*link != queue) {

@@ -2,10 +2,14 @@
 // there as long as it has deliveries. It belongs to the partition's loop.
 //
 // Invariants:
-//   1. in_flight is the number of deliveries IN_FLIGHT, and none is begun while it is at
+//   1. in_flight is the number of calls that run, and none is begun while it is at
 //      maxInFlight or above.
-//   2. waiting holds exactly the WAITING ones, in the order in which they are begun; started holds
-//      all others.
+//   2. waiting holds exactly the WAITING ones, in the order in which they are begun; held those
+//   that
+//      wait for the end of another one of their key; started all others.
+//   3. Where the subscription is ordered, keys has all of them that have a key, in the order in
+//   which
+//      they came.
 #ifndef EVENT_GATEWAY_DISPATCHER_SUBSCRIPTION_QUEUE_H
 #define EVENT_GATEWAY_DISPATCHER_SUBSCRIPTION_QUEUE_H
 
@@ -13,13 +17,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/base/event_loop.h"
 #include "core/subscriptions/subscription.h"
+#include "dispatcher/flow.h"
+#include "dispatcher/key_order.h"
 
 struct delivery;
 struct partition;
 
 struct delivery_list {
     struct delivery *first, *last;
+    size_t count;
 };
 void delivery_list_append(struct delivery_list *list, struct delivery *delivery);
 void delivery_list_remove(struct delivery_list *list, struct delivery *delivery);
@@ -31,7 +39,13 @@ struct subscription_queue {
     const struct subscription *subscription; // the newest that is known; a reference
     bool is_gone;                            // the subscription was deleted
     uint32_t in_flight;
+    struct flow_member flow;
+    struct key_order keys;
+    bool is_batch_waiting; // batch_timer runs
+    bool is_batch_due;
+    struct event_loop_timer batch_timer;
     struct delivery_list waiting;
+    struct delivery_list held;
     struct delivery_list started;
 };
 
@@ -45,6 +59,12 @@ struct queue_table {
 // The queue of that subscription, made when it is not there.
 struct subscription_queue *queue_table_get(struct queue_table *table, struct partition *partition,
                                            const struct subscription *subscription);
+// A new delivery: into waiting, or into held when it has to wait for its key.
+void subscription_queue_add(struct subscription_queue *queue, struct delivery *delivery);
+// It is finished or forgotten: the next one of its key, when that was held, waits then.
+void subscription_queue_leave_order(struct subscription_queue *queue, struct delivery *delivery);
+// Its subscription does not ask for an order any more: nothing is held.
+void subscription_queue_end_order(struct subscription_queue *queue);
 // Takes the queue out and frees it when it has no deliveries.
 void queue_table_drop_if_empty(struct queue_table *table, struct subscription_queue *queue);
 // visit may drop the queue that it is called with, and no other.

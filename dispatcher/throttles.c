@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LANES_MAX 64
 #define FIRST_BUCKETS 64
 // Limits of functions that nobody calls any more are swept out when this many came since.
 #define SWEEP_AFTER 1024
@@ -40,6 +39,7 @@ struct ready_list {
 struct throttles {
     pthread_mutex_t lock;
     size_t lane_count;
+    bool is_closed;
     void (*wake)(void *context, size_t lane);
     void *context;
     struct throttle **buckets;
@@ -51,7 +51,6 @@ struct throttles {
 
 struct throttles *throttles_create(size_t lane_count, void (*wake)(void *context, size_t lane),
                                    void *context) {
-    assert(lane_count <= LANES_MAX);
     struct throttles *throttles =
         memory_allocate(sizeof *throttles + lane_count * sizeof(struct ready_list));
     pthread_mutex_init(&throttles->lock, NULL);
@@ -61,6 +60,12 @@ struct throttles *throttles_create(size_t lane_count, void (*wake)(void *context
     throttles->bucket_count = FIRST_BUCKETS;
     throttles->buckets = memory_allocate(FIRST_BUCKETS * sizeof(void *));
     return throttles;
+}
+
+void throttles_close(struct throttles *throttles) {
+    pthread_mutex_lock(&throttles->lock);
+    throttles->is_closed = true;
+    pthread_mutex_unlock(&throttles->lock);
 }
 
 static bool is_waited_for(const struct throttles *throttles, const struct throttle *throttle) {
@@ -217,17 +222,19 @@ bool throttles_enter(struct throttles *throttles, size_t lane, struct bytes spac
     return may_run;
 }
 
-// Puts the function among the ready ones of each lane that waits for it, and says by ret_wakes
-// which lanes must be told.
-static void make_ready(struct throttles *throttles, struct throttle *throttle, bool *ret_wakes) {
+// Puts the function among the ready ones of each lane that waits for it, and wakes those lanes.
+static void make_ready(struct throttles *throttles, struct throttle *throttle) {
     for (size_t i = 0; i < throttles->lane_count; i++) {
         struct lane_list *list = &throttle->lists[i];
-        if (list->is_used && !list->is_ready) {
-            list->is_ready = true;
-            list->next_ready = throttles->ready[i].first;
-            throttles->ready[i].first = throttle;
-            ret_wakes[i] = !throttles->ready[i].is_woken;
+        if (!list->is_used || list->is_ready) {
+            continue;
+        }
+        list->is_ready = true;
+        list->next_ready = throttles->ready[i].first;
+        throttles->ready[i].first = throttle;
+        if (!throttles->ready[i].is_woken && !throttles->is_closed) {
             throttles->ready[i].is_woken = true;
+            throttles->wake(throttles->context, i);
         }
     }
 }
@@ -246,13 +253,11 @@ static void note_end(struct throttle *throttle, enum throttle_end end, int64_t s
 
 void throttles_leave(struct throttles *throttles, struct throttle *throttle, enum throttle_end end,
                      int64_t started_us, int64_t now_us) {
-    bool wakes[LANES_MAX] = {false};
     pthread_mutex_lock(&throttles->lock);
     note_end(throttle, end, started_us, now_us);
     bool has_room = adaptive_limit_allows(&throttle->limit, throttle->in_flight);
-    bool is_woken = has_room && is_waited_for(throttles, throttle);
-    if (is_woken) {
-        make_ready(throttles, throttle, wakes);
+    if (has_room && is_waited_for(throttles, throttle)) {
+        make_ready(throttles, throttle);
     } else {
         drop_if_unused(throttles, throttle);
     }
@@ -260,11 +265,6 @@ void throttles_leave(struct throttles *throttles, struct throttle *throttle, enu
         sweep(throttles, now_us);
     }
     pthread_mutex_unlock(&throttles->lock);
-    for (size_t i = 0; is_woken && i < throttles->lane_count; i++) {
-        if (wakes[i]) {
-            throttles->wake(throttles->context, i);
-        }
-    }
 }
 
 void throttles_wait_no_longer(struct throttles *throttles, size_t lane,

@@ -6,7 +6,8 @@
 //   1. No call begins at or above its function's limit.
 //   2. A lane with waiters is woken after each change that lets one of them go: none waits for
 //   ever.
-//   3. No lock is held while waking.
+//   3. After throttles_close no lane is woken any more: wake is called with the lock held, which is
+//      why it may only post.
 #ifndef EVENT_GATEWAY_DISPATCHER_THROTTLES_H
 #define EVENT_GATEWAY_DISPATCHER_THROTTLES_H
 
@@ -34,6 +35,8 @@ enum throttle_end {
 // wake is called on any thread when throttles_next has something for that lane; once for many.
 struct throttles *throttles_create(size_t lane_count, void (*wake)(void *context, size_t lane),
                                    void *context);
+// From now on wake is not called any more. Any thread.
+void throttles_close(struct throttles *throttles);
 // Nothing runs and nobody waits.
 void throttles_destroy(struct throttles *throttles);
 

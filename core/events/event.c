@@ -16,6 +16,11 @@ const struct event_extension *event_extension(const struct event *event, const c
     return NULL;
 }
 
+struct bytes event_key(const struct event *event) {
+    const struct event_extension *key = event_extension(event, "partitionkey");
+    return key && key->value.size > 0 ? key->value : event->subject;
+}
+
 bool event_type_is_system(struct bytes type) {
     return bytes_start_with(type, BYTES("gateway.")) ||
            bytes_start_with(type, BYTES("eventgateway."));

@@ -62,6 +62,8 @@ struct event *event_ref(const struct event *event);
 void event_unref(const struct event *event); // NULL is fine
 // The extension of that name, or NULL.
 const struct event_extension *event_extension(const struct event *event, const char *name);
+// What keeps events in an order: the extension partitionkey, else the subject; empty = none.
+struct bytes event_key(const struct event *event);
 // CloudEvents rules: required attributes non-empty, names, URI-reference of source, absolute
 // dataschema, time, no control characters. STATUS_INVALID says which attribute and why.
 enum status must_check event_check(const struct event *event, struct error *error);

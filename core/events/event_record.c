@@ -70,11 +70,6 @@ static void add_context(struct event_record_writer *writer, const struct event_c
     event_record_add(writer, BYTES("ce_" EVENT_NAME_RECEIVED_TIME), time);
 }
 
-static struct bytes key_of(const struct event *event) {
-    const struct event_extension *key = event_extension(event, "partitionkey");
-    return key && key->value.size > 0 ? key->value : event->subject;
-}
-
 #define STANDARD_HEADERS 16
 
 struct event_record_writer event_record_start(const struct event *event, size_t more_headers,
@@ -109,7 +104,7 @@ struct event_record_writer event_record_start(const struct event *event, size_t 
 void event_record_finish(const struct event_record_writer *writer, const struct event *event,
                          struct encoded_record *ret_encoded) {
     *ret_encoded = (struct encoded_record){
-        .record = {.key = key_of(event),
+        .record = {.key = event_key(event),
                    .headers = writer->headers,
                    .header_count = writer->count,
                    .value = event->data,

@@ -180,11 +180,20 @@ static void copy_headers(struct invocation *invocation, const struct http_header
     invocation->call.header_count = count;
 }
 
+static enum event_format format_of(const struct invoker *invoker, const struct function *function) {
+    return function->has_event_format ? function->event_format : invoker->options.default_format;
+}
+
+bool invoker_takes_batches(const struct invoker *invoker, const struct function *function) {
+    const struct provider *provider = provider_find(function->type);
+    enum event_format format = format_of(invoker, function);
+    return provider && provider->takes_batches &&
+           (format == EVENT_FORMAT_CLOUDEVENTS_1_0 ||
+            format == EVENT_FORMAT_CLOUDEVENTS_BINARY_1_0);
+}
+
 static void write_message(struct invocation *invocation, const struct invocation_options *options) {
-    const struct function *function = invocation->function->function;
-    enum event_format format = function->has_event_format
-                                   ? function->event_format
-                                   : invocation->invoker->options.default_format;
+    enum event_format format = format_of(invocation->invoker, invocation->function->function);
     if (format == EVENT_FORMAT_CLOUDEVENTS_BINARY_1_0 &&
         invocation->function->provider->sends_body_only) {
         format = EVENT_FORMAT_CLOUDEVENTS_1_0;
@@ -195,8 +204,10 @@ static void write_message(struct invocation *invocation, const struct invocation
                            &invocation->message);
     } else {
         invocation->payload = bytes_to_text(options->payload);
-        invocation->payload_header =
-            (struct http_header){.name = BYTES("Content-Type"), .value = BYTES("application/json")};
+        invocation->payload_header = (struct http_header){.name = BYTES("Content-Type"),
+                                                          .value = options->payload_type.size > 0
+                                                                       ? options->payload_type
+                                                                       : BYTES("application/json")};
         invocation->message = (struct event_message){
             .headers = &invocation->payload_header,
             .header_count = 1,

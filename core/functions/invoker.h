@@ -36,6 +36,9 @@ void invoker_destroy(struct invoker *invoker);
 struct event_loop *invoker_loop(struct invoker *invoker);
 // What providers open sealed fields with; NULL when there is no key.
 const struct secrets *invoker_secrets(const struct invoker *invoker);
+// Whether a function can be sent application/cloudevents-batch+json: it is one that takes
+// CloudEvents 1.0 over HTTP.
+bool invoker_takes_batches(const struct invoker *invoker, const struct function *function);
 size_t invoker_calls_inside(const struct invoker *invoker);
 
 enum invocation_outcome {
@@ -73,7 +76,8 @@ struct invocation_options {
     struct bytes space, function_id;
     const struct event
         *event;           // a reference is kept; NULL: payload is sent instead, as application/json
-    struct bytes payload; // copied; what an authorizer is called with
+    struct bytes payload; // copied; what an authorizer is called with, or a batch
+    struct bytes payload_type;         // empty = application/json; lives as long as the call
     const struct event_params *params; // copied
     struct bytes event_type;           // replaces the event's own when not empty
     const struct http_header

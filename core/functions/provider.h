@@ -37,6 +37,7 @@ struct provider {
     // The body is all that reaches the function: a format that has attributes in headers becomes
     // the structured one.
     bool sends_body_only;
+    bool takes_batches; // the message may be a CloudEvents batch
     const struct provider_field *fields;
     size_t field_count;
     // What the fields cannot say (may be NULL). Called with secrets in clear, before they are

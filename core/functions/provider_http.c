@@ -293,6 +293,7 @@ static void call(struct provider_call *call, const void *state) {
 
 const struct provider provider_http = {
     .type = "http",
+    .takes_batches = true,
     .missing_text = "Missing required fields for HTTP endpoint.",
     .fields = fields,
     .field_count = ARRAY_LENGTH(fields),

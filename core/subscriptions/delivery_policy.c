@@ -15,6 +15,8 @@ static const struct delivery_policy default_policy = {
     .ordering = ORDERING_NONE,
     .max_in_flight = 64,
     .timeout_ms = 30 * SECOND_MS,
+    .batch_max_events = 1,
+    .batch_max_wait_ms = 20,
     .retry = {.max_attempts = 18,
               .initial_ms = 500,
               .factor = 2,
@@ -129,33 +131,51 @@ static enum status read_retry(const json_t *delivery, struct retry_policy *polic
     return status;
 }
 
-static enum status read_ordering(const json_t *delivery, struct error *error) {
+static enum status read_ordering(const json_t *delivery, enum ordering *ret_ordering,
+                                 struct error *error) {
     const json_t *ordering = json_object_get(delivery, "ordering");
     const char *text = json_string_value(ordering);
-    if (!ordering || (text && strcmp(text, "none") == 0)) {
+    if (!ordering) {
         return STATUS_OK;
     }
-    if (text && strcmp(text, "key") == 0) {
-        return not_supported("delivery.ordering \"key\"", error);
+    if (text && strcmp(text, "none") == 0) {
+        *ret_ordering = ORDERING_NONE;
+    } else if (text && strcmp(text, "key") == 0) {
+        *ret_ordering = ORDERING_KEY;
+    } else {
+        return error_set(error, STATUS_INVALID, "delivery.ordering: must be \"none\" or \"key\"");
     }
-    return error_set(error, STATUS_INVALID, "delivery.ordering: must be \"none\"");
+    return STATUS_OK;
 }
 
-static enum status read_batch(const json_t *delivery, struct error *error) {
+static enum status read_batch(const json_t *delivery, struct delivery_policy *policy,
+                              struct error *error) {
     const json_t *batch = NULL;
-    int64_t max_events = 1;
-    int64_t max_wait_ms = 20;
+    int64_t max_events = policy->batch_max_events;
     enum status status = read_object(delivery, "batch", "delivery.batch", &batch, error);
     if (status == STATUS_OK) {
-        status = read_number(batch, "delivery.batch.maxEvents", 1, INT64_MAX, &max_events, error);
+        status = read_number(batch, "delivery.batch.maxEvents", 1, 1000, &max_events, error);
     }
     if (status == STATUS_OK) {
-        status = read_number(batch, "delivery.batch.maxWaitMs", 0, INT64_MAX, &max_wait_ms, error);
+        status = read_number(batch, "delivery.batch.maxWaitMs", 0, MINUTE_MS,
+                             &policy->batch_max_wait_ms, error);
     }
-    if (status == STATUS_OK && (max_events != 1 || max_wait_ms != 20)) {
-        return not_supported("delivery.batch", error);
-    }
+    policy->batch_max_events = (uint32_t)max_events;
     return status;
+}
+
+static enum status read_rate(const json_t *delivery, double *ret_rate, struct error *error) {
+    const json_t *value = json_object_get(delivery, "ratePerSecond");
+    if (is_absent(value)) {
+        return STATUS_OK;
+    }
+    double rate = json_number_value(value);
+    if (!json_is_number(value) || !(rate >= 0.001 && rate <= 1000000)) {
+        return error_set(error, STATUS_INVALID,
+                         "delivery.ratePerSecond: must be a number from 0.001 to 1000000");
+    }
+    *ret_rate = rate;
+    return STATUS_OK;
 }
 
 static enum status read_dead_letter(const json_t *delivery, bool *ret_has, struct error *error) {
@@ -188,9 +208,9 @@ static enum status refuse_unsupported(const json_t *document, struct error *erro
 static enum status read_delivery(const json_t *delivery, struct delivery_policy *policy,
                                  struct error *error) {
     int64_t in_flight = policy->max_in_flight;
-    enum status status = read_ordering(delivery, error);
+    enum status status = read_ordering(delivery, &policy->ordering, error);
     if (status == STATUS_OK) {
-        status = read_batch(delivery, error);
+        status = read_batch(delivery, policy, error);
     }
     if (status == STATUS_OK) {
         status = read_number(delivery, "delivery.maxInFlight", 1, 10000, &in_flight, error);
@@ -198,6 +218,9 @@ static enum status read_delivery(const json_t *delivery, struct delivery_policy 
     if (status == STATUS_OK) {
         status = read_number(delivery, "delivery.timeoutMs", 1, 15 * MINUTE_MS, &policy->timeout_ms,
                              error);
+    }
+    if (status == STATUS_OK) {
+        status = read_rate(delivery, &policy->rate_per_second, error);
     }
     if (status == STATUS_OK) {
         status = read_dead_letter(delivery, &policy->has_dead_letter, error);
@@ -236,6 +259,8 @@ static bool retry_policy_equal(const struct retry_policy *a, const struct retry_
 
 bool delivery_policy_equal(const struct delivery_policy *a, const struct delivery_policy *b) {
     return a->ordering == b->ordering && a->max_in_flight == b->max_in_flight &&
-           a->timeout_ms == b->timeout_ms && a->has_dead_letter == b->has_dead_letter &&
-           retry_policy_equal(&a->retry, &b->retry);
+           a->rate_per_second == b->rate_per_second && a->timeout_ms == b->timeout_ms &&
+           a->batch_max_events == b->batch_max_events &&
+           a->batch_max_wait_ms == b->batch_max_wait_ms &&
+           a->has_dead_letter == b->has_dead_letter && retry_policy_equal(&a->retry, &b->retry);
 }

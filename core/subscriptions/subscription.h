@@ -29,8 +29,11 @@ struct retry_policy {
 
 struct delivery_policy {
     enum ordering ordering;
-    uint32_t max_in_flight; // per partition
-    int64_t timeout_ms;     // of one attempt
+    uint32_t max_in_flight;    // per partition
+    double rate_per_second;    // of all partitions; 0 = no limit
+    int64_t timeout_ms;        // of one attempt
+    uint32_t batch_max_events; // 1 = no batches
+    int64_t batch_max_wait_ms; // for a batch to become full
     struct retry_policy retry;
     bool has_dead_letter; // false: given up means dropped, counted
 };

@@ -51,8 +51,8 @@ static void bad_subscriptions_are_refused_in_the_originals_words(void **state) {
          INVALID "path: must be a string"},
         {"{'type':'async','eventType':'e','functionId':'f','delivery':{'retry':{'factor':0}}}",
          INVALID "delivery.retry.factor: must be a number from 1 to 10"},
-        {"{'type':'async','eventType':'e','functionId':'f','delivery':{'ordering':'key'}}",
-         INVALID "delivery.ordering \"key\": not supported yet"},
+        {"{'type':'async','eventType':'e','functionId':'f','delivery':{'ordering':'fifo'}}",
+         INVALID "delivery.ordering: must be \"none\" or \"key\""},
         {"{'type':'async','eventType':'gone','functionId':'f'}", "Event Type \"gone\" not found."},
         {"{'type':'async','eventType':'e','functionId':'gone'}", "Function \"gone\" not found."},
     };

@@ -7,6 +7,8 @@
 //   /fail/N       503 for the first N attempts of an event, then 200
 //   /later        429 with Retry-After: 3600 for the event "first", 200 for others
 //   /hold         answered 200 when the test lets go
+//   /poison/ID    400 for the event ID and for batches that it is in, 200 for others
+//   /one          200 after a moment; 429 for calls that come meanwhile
 #ifndef EVENT_GATEWAY_TESTS_UNIT_DISPATCHER_DISPATCHER_TEST_H
 #define EVENT_GATEWAY_TESTS_UNIT_DISPATCHER_DISPATCHER_TEST_H
 
@@ -44,7 +46,8 @@ enum {
 
 struct test_call {
     char path[32];
-    char event_id[32];
+    char event_id[256]; // of a batch all of them, with '+' between them
+    char content_type[64];
     char subscription[32];
     char traceparent[64];
     unsigned attempt;
@@ -70,6 +73,8 @@ struct dispatcher_test {
     struct http_request *held[TEST_HELD_MAX];
     size_t held_count, held_most;
     bool lets_go;
+    struct http_request *one; // of /one, the server's thread alone
+    struct event_loop_timer one_timer;
     struct event_loop_task let_go_task;
     sem_t has_let_go;
 };
@@ -90,6 +95,20 @@ static inline void test_header_text(struct http_request *request, const char *na
     snprintf(ret_text, size, "%.*s", (int)value.size, value.data ? value.data : "");
 }
 
+// Of the members of a batch, in which no other id stands.
+static inline void test_batch_ids(struct http_request *request, char *ret_text, size_t size) {
+    struct bytes body = http_request_body(request);
+    char *text = bytes_to_text(body);
+    size_t used = 0;
+    for (char *at = strstr(text, "\"id\":\""); at; at = strstr(at, "\"id\":\"")) {
+        at += 6;
+        used += (size_t)snprintf(ret_text + used, size - used, "%s%.*s", used > 0 ? "+" : "",
+                                 (int)strcspn(at, "\""), at);
+        assert_true(used < size);
+    }
+    free(text);
+}
+
 static inline void test_note_call(struct dispatcher_test *test, struct http_request *request) {
     if (test->call_count == test->call_capacity) {
         test->call_capacity = test->call_capacity > 0 ? test->call_capacity * 2 : 64;
@@ -99,12 +118,27 @@ static inline void test_note_call(struct dispatcher_test *test, struct http_requ
     struct bytes path = http_request_path(request);
     char attempt[16];
     snprintf(call->path, sizeof call->path, "%.*s", (int)path.size, path.data);
-    test_header_text(request, "ce-id", call->event_id, sizeof call->event_id);
+    test_header_text(request, "Content-Type", call->content_type, sizeof call->content_type);
+    if (strncmp(call->content_type, "application/cloudevents-batch", 29) == 0) {
+        test_batch_ids(request, call->event_id, sizeof call->event_id);
+    } else {
+        test_header_text(request, "ce-id", call->event_id, sizeof call->event_id);
+    }
     test_header_text(request, "Event-Gateway-Subscription", call->subscription,
                      sizeof call->subscription);
     test_header_text(request, "traceparent", call->traceparent, sizeof call->traceparent);
     test_header_text(request, "Event-Gateway-Attempt", attempt, sizeof attempt);
     call->attempt = (unsigned)strtoul(attempt, NULL, 10);
+}
+
+static inline bool test_has_id(const char *ids, const char *id) {
+    size_t size = strlen(id);
+    for (const char *at = ids; at; at = strchr(at, '+') ? strchr(at, '+') + 1 : NULL) {
+        if (strncmp(at, id, size) == 0 && (at[size] == '\0' || at[size] == '+')) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static inline unsigned test_status_for(const struct test_call *call) {
@@ -114,18 +148,39 @@ static inline unsigned test_status_for(const struct test_call *call) {
     if (strncmp(call->path, "/fail/", 6) == 0) {
         return call->attempt <= strtoul(call->path + 6, NULL, 10) ? 503 : 200;
     }
+    if (strncmp(call->path, "/poison/", 8) == 0) {
+        return test_has_id(call->event_id, call->path + 8) ? 400 : 200;
+    }
     bool is_later = strcmp(call->path, "/later") == 0 && strcmp(call->event_id, "first") == 0;
     return is_later ? 429 : 200;
 }
 
 static inline void test_answer(struct http_request *request, unsigned status) {
     static const struct http_header retry_after = {BYTES("Retry-After"), BYTES("3600")};
+    bool is_later = bytes_equal_text(http_request_path(request), "/later");
     struct http_response response = {.status = status,
                                      .content_type = "text/plain",
                                      .headers = &retry_after,
-                                     .header_count = status == 429,
+                                     .header_count = status == 429 && is_later,
                                      .body = BYTES("what the function said")};
     http_respond(request, &response);
+}
+
+static inline void test_answer_one(struct event_loop_timer *timer) {
+    struct dispatcher_test *test = CONTAINER_OF(timer, struct dispatcher_test, one_timer);
+    struct http_request *request = test->one;
+    test->one = NULL;
+    test_answer(request, 200);
+}
+
+static inline void test_handle_one(struct dispatcher_test *test, struct http_request *request) {
+    if (test->one) {
+        test_answer(request, 429);
+        return;
+    }
+    test->one = request;
+    test->one_timer.expired = test_answer_one;
+    event_loop_timer_start(test->server_loop.loop, &test->one_timer, 1000);
 }
 
 static inline void test_handle(void *context, struct http_request *request) {
@@ -141,7 +196,9 @@ static inline void test_handle(void *context, struct http_request *request) {
     }
     pthread_cond_broadcast(&test->changed);
     pthread_mutex_unlock(&test->lock);
-    if (!is_held) {
+    if (strcmp(call.path, "/one") == 0) {
+        test_handle_one(test, request);
+    } else if (!is_held) {
         test_answer(request, test_status_for(&call));
     }
 }

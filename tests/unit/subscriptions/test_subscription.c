@@ -51,6 +51,9 @@ static void what_is_absent_has_the_defaults_of_the_contract(void **state) {
     assert_false(subscription->is_sync);
     assert_int_equal(delivery->ordering, ORDERING_NONE);
     assert_int_equal(delivery->max_in_flight, 64);
+    assert_true(delivery->rate_per_second == 0);
+    assert_int_equal(delivery->batch_max_events, 1);
+    assert_int_equal(delivery->batch_max_wait_ms, 20);
     assert_int_equal(delivery->timeout_ms, 30000);
     assert_int_equal(delivery->retry.max_attempts, 18);
     assert_int_equal(delivery->retry.initial_ms, 500);
@@ -68,6 +71,8 @@ static void what_is_given_is_read(void **state) {
     const struct subscription *subscription =
         parse_good(",\"type\":\"sync\",\"method\":\"get\",\"path\":\"users/:id/\",\"paused\":false,"
                    "\"delivery\":{\"maxInFlight\":3,\"timeoutMs\":900000,\"deadLetter\":false,"
+                   "\"ordering\":\"key\",\"ratePerSecond\":0.5,"
+                   "\"batch\":{\"maxEvents\":1000,\"maxWaitMs\":0},"
                    "\"retry\":{\"maxAttempts\":1,\"initialMs\":10,\"factor\":1.5,\"maxMs\":20,"
                    "\"maxAgeMs\":30,\"finalStatuses\":[404]}}");
     const struct delivery_policy *delivery = &subscription->delivery;
@@ -75,6 +80,10 @@ static void what_is_given_is_read(void **state) {
     assert_true(bytes_equal_text(subscription->method, "GET"));
     assert_true(bytes_equal_text(subscription->path, "/users/:id"));
     assert_int_equal(delivery->max_in_flight, 3);
+    assert_int_equal(delivery->ordering, ORDERING_KEY);
+    assert_true(delivery->rate_per_second == 0.5);
+    assert_int_equal(delivery->batch_max_events, 1000);
+    assert_int_equal(delivery->batch_max_wait_ms, 0);
     assert_int_equal(delivery->timeout_ms, 900000);
     assert_false(delivery->has_dead_letter);
     assert_int_equal(delivery->retry.max_attempts, 1);
@@ -111,6 +120,15 @@ static void wrong_members_are_named(void **state) {
         {",\"delivery\":{\"timeoutMs\":0}", "delivery.timeoutMs:"},
         {",\"delivery\":{\"deadLetter\":1}", "delivery.deadLetter:"},
         {",\"delivery\":{\"ordering\":\"fifo\"}", "delivery.ordering:"},
+        {",\"delivery\":{\"ordering\":null}", "delivery.ordering:"},
+        {",\"delivery\":{\"ratePerSecond\":0}", "delivery.ratePerSecond:"},
+        {",\"delivery\":{\"ratePerSecond\":\"9\"}", "delivery.ratePerSecond:"},
+        {",\"delivery\":{\"ratePerSecond\":1e7}", "delivery.ratePerSecond:"},
+        {",\"delivery\":{\"batch\":7}", "delivery.batch:"},
+        {",\"delivery\":{\"batch\":{\"maxEvents\":0}}", "delivery.batch.maxEvents:"},
+        {",\"delivery\":{\"batch\":{\"maxEvents\":1001}}", "delivery.batch.maxEvents:"},
+        {",\"delivery\":{\"batch\":{\"maxWaitMs\":-1}}", "delivery.batch.maxWaitMs:"},
+        {",\"delivery\":{\"batch\":{\"maxWaitMs\":60001}}", "delivery.batch.maxWaitMs:"},
         {",\"delivery\":{\"retry\":1}", "delivery.retry:"},
         {",\"delivery\":{\"retry\":{\"maxAttempts\":0}}", "delivery.retry.maxAttempts:"},
         {",\"delivery\":{\"retry\":{\"maxAttempts\":1001}}", "delivery.retry.maxAttempts:"},
@@ -139,9 +157,6 @@ static void what_is_not_built_yet_is_refused_instead_of_ignored(void **state) {
         ",\"filters\":[{\"exact\":{\"source\":\"/shop\"}}]",
         ",\"transform\":{\"jq\":\".\"}",
         ",\"start\":\"earliest\"",
-        ",\"delivery\":{\"ordering\":\"key\"}",
-        ",\"delivery\":{\"batch\":{\"maxEvents\":10,\"maxWaitMs\":20}}",
-        ",\"delivery\":{\"batch\":{\"maxWaitMs\":50}}",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         const struct subscription *subscription = NULL;
@@ -153,9 +168,7 @@ static void what_is_not_built_yet_is_refused_instead_of_ignored(void **state) {
 
 static void what_is_not_built_yet_passes_when_it_says_the_default(void **state) {
     (void)state;
-    subscription_unref(parse_good(",\"filters\":[],\"transform\":null,\"start\":\"latest\","
-                                  "\"delivery\":{\"ordering\":\"none\","
-                                  "\"batch\":{\"maxEvents\":1,\"maxWaitMs\":20}}"));
+    subscription_unref(parse_good(",\"filters\":[],\"transform\":null,\"start\":\"latest\""));
 }
 
 static void a_document_that_is_no_object_is_invalid(void **state) {
