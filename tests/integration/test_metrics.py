@@ -173,6 +173,20 @@ def test_every_metric_of_the_contract_has_its_labels_after_traffic_of_all_kinds(
                  result="stored") == 12
 
 
+def test_labels_of_the_configuration_api_are_bounded(gateway):
+    for number in range(200):
+        for kind in ("functions", "eventtypes", "subscriptions", "cors"):
+            gateway.config("GET", f"/v1/spaces/nowhere{number}/{kind}/thing{number}")
+        gateway.config("GET", f"/v1/spaces/nowhere{number}/things{number}")
+        gateway.config(f"METHOD{number}", f"/v1/spaces/nowhere{number}/functions")
+    samples = [sample for family in families(gateway).values() for sample in family.samples]
+    assert not [sample for sample in samples if "nowhere" in str(sample.labels) or "thing" in str(sample.labels)
+                or "METHOD" in str(sample.labels)]
+    assert value(gateway, "eventgateway_config_requests_total", space="other", resource="function",
+                 operation="get") == 200
+    assert len(samples) < 1000
+
+
 @pytest.mark.parametrize("path", ["/v1/status", "/v1/health/live", "/v1/health/ready"])
 def test_health(gateway, path):
     answer = gateway.config("GET", path)

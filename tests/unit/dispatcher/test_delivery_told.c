@@ -14,6 +14,11 @@ static int setup(void **state) {
     return 0;
 }
 
+static int two_loops_setup(void **state) {
+    *state = test_create(2, 4);
+    return 0;
+}
+
 static int teardown(void **state) {
     test_destroy(*state);
     return 0;
@@ -185,6 +190,43 @@ static void after_an_interval_what_was_counted_is_told(void **state) {
     recorder_end(&recorder);
 }
 
+// The sum of count over all notices that were read so far; under the recorder's lock.
+static int64_t told_dead_letters(const struct recorder *recorder) {
+    int64_t sum = 0;
+    for (size_t i = 0; i < recorder->received_count; i++) {
+        json_t *data = NULL;
+        struct error error;
+        if (json_parse(recorder->received[i].record.value, &data, &error) == STATUS_OK) {
+            sum += json_integer_value(json_object_get(data, "count"));
+            json_decref(data);
+        }
+    }
+    return sum;
+}
+
+static bool has_told(struct recorder *recorder, size_t count) {
+    return told_dead_letters(recorder) >= (int64_t)count;
+}
+
+static void every_dead_letter_is_told_of_whatever_loop_it_comes_from(void **state) {
+    struct dispatcher_test *test = *state;
+    struct recorder recorder, letters;
+    test->options.notice_interval_ms = 1;
+    test_subscribe(test, "s", "/status/422", NULL);
+    listen_to(test, "l", "eventgateway.subscription.deadlettered");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 100);
+    test_read_dead_letters(test, &letters);
+    recorder_await_received(&letters, 100);
+    test_close_dispatcher(test);
+    read_events(test, &recorder);
+    recorder_await(&recorder, has_told, 100, "all dead letters to be told of");
+    recorder_close(&recorder);
+    assert_int_equal(told_dead_letters(&recorder), 100);
+    recorder_clear(&recorder);
+    recorder_end(&letters);
+}
+
 static void dead_letters_of_listeners_are_not_told(void **state) {
     struct dispatcher_test *test = *state;
     struct recorder letters;
@@ -211,6 +253,8 @@ int main(void) {
         DISPATCHER_TEST(a_chain_ends_in_the_dead_letters),
         DISPATCHER_TEST(dead_letters_are_told_once_in_an_interval_with_their_number),
         DISPATCHER_TEST(after_an_interval_what_was_counted_is_told),
+        cmocka_unit_test_setup_teardown(every_dead_letter_is_told_of_whatever_loop_it_comes_from,
+                                        two_loops_setup, teardown),
         DISPATCHER_TEST(dead_letters_of_listeners_are_not_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
