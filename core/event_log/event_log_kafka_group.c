@@ -13,6 +13,8 @@
 // delivered again.
 #define FINAL_COMMIT_US 5000000
 #define COMMIT_HELD_US 10000000
+#define JOIN_MAX_US 60000000
+#define JOIN_GROUP_REQUEST 11 // Kafka's number of the request
 
 static void log_failure(const struct kafka_reader *reader, const char *what, const char *text) {
     log_line(LOG_WARNING, "kafka consumer group", LOG_TEXT("group", reader->options.group),
@@ -27,12 +29,53 @@ static void check_error(const struct kafka_reader *reader, const char *what,
     }
 }
 
+// --- Joins.
+
+static rd_kafka_resp_err_t request_sent(rd_kafka_t *consumer, int socket, const char *broker_name,
+                                        int32_t broker, int16_t api, int16_t version,
+                                        int32_t correlation, size_t size, void *context) {
+    struct kafka_reader *reader = context;
+    (void)consumer;
+    (void)socket;
+    (void)broker_name;
+    (void)broker;
+    (void)version;
+    (void)correlation;
+    (void)size;
+    if (api == JOIN_GROUP_REQUEST) {
+        atomic_store(&reader->joining_since_us, clock_monotonic_us());
+    }
+    return RD_KAFKA_RESP_ERR_NO_ERROR;
+}
+
+static rd_kafka_resp_err_t consumer_made(rd_kafka_t *consumer, const rd_kafka_conf_t *conf,
+                                         void *context, char *reason, size_t reason_size) {
+    (void)conf;
+    (void)reason;
+    (void)reason_size;
+    return rd_kafka_interceptor_add_on_request_sent(consumer, "event-gateway", request_sent,
+                                                    context);
+}
+
+void kafka_group_watch_joins(struct kafka_reader *reader, rd_kafka_conf_t *conf) {
+    rd_kafka_conf_interceptor_add_on_new(conf, "event-gateway", consumer_made, reader);
+}
+
+// A commit that is sent now would reach the coordinator behind the join and with the generation
+// that the join ends: that costs this member its whole assignment, and what was finished since the
+// last commit is delivered again.
+static bool is_joining(struct kafka_reader *reader, int64_t now_us) {
+    int64_t since_us = atomic_load(&reader->joining_since_us);
+    return since_us > 0 && now_us < since_us + JOIN_MAX_US;
+}
+
 // --- What librdkafka calls, from inside a poll.
 
 void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
                             rd_kafka_topic_partition_list_t *partitions, void *context) {
     struct kafka_reader *reader = context;
     bool is_assignment = reason == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
+    atomic_store(&reader->joining_since_us, 0);
     reader->has_joined |= is_assignment;
     if (reader->is_leaving || (!is_assignment && reason != RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS)) {
         if (is_assignment || reason == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {
@@ -119,6 +162,9 @@ static bool commit_moved(struct kafka_reader *reader, bool is_due) {
 }
 
 static int64_t commit_in_time(struct kafka_reader *reader, int64_t now_us) {
+    if (is_joining(reader, now_us)) {
+        return now_us + EVENT_LOG_COMMIT_INTERVAL_US; // The group's answer ends the poll.
+    }
     if (now_us < reader->commit_held_until_us) {
         return reader->commit_held_until_us;
     }

@@ -419,6 +419,7 @@ static enum status create_consumer(struct kafka_reader *reader, struct error *er
     rd_kafka_conf_set_opaque(conf, reader);
     rd_kafka_conf_set_rebalance_cb(conf, kafka_group_rebalanced);
     rd_kafka_conf_set_offset_commit_cb(conf, kafka_group_committed);
+    kafka_group_watch_joins(reader, conf);
     char reason[256];
     reader->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
     if (!reader->consumer) {

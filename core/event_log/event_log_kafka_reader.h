@@ -74,6 +74,9 @@ struct kafka_reader {
     int64_t commit_due_us;
     int64_t commit_held_until_us; // the group is rebalancing
     int64_t created_us;
+    // When the group was asked last to be let in again, and has not answered; 0 = it has.
+    // librdkafka's threads set it.
+    atomic_int_least64_t joining_since_us;
     bool has_joined; // the group has given it partitions, or none, at least once
     bool is_leaving; // no partition is kept any more; librdkafka may take them all
     rd_kafka_message_t *messages[KAFKA_BATCH_MAX];
@@ -86,7 +89,9 @@ struct kafka_partition *kafka_reader_partition(struct kafka_reader *reader, int3
 void kafka_reader_lock(struct kafka_reader *reader);
 void kafka_reader_unlock(struct kafka_reader *reader);
 
-// event_log_kafka_group.c; on the reader's thread.
+// event_log_kafka_group.c. Before the consumer is made: makes it tell when it joins the group.
+void kafka_group_watch_joins(struct kafka_reader *reader, rd_kafka_conf_t *conf);
+// On the reader's thread.
 void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
                             rd_kafka_topic_partition_list_t *partitions, void *reader);
 void kafka_group_committed(rd_kafka_t *consumer, rd_kafka_resp_err_t failure,
