@@ -29,6 +29,9 @@
 // What the log has taken is answered, however short the drain is: a request whose append is still
 // inside cannot be given up.
 #define LOG_CLOSE_MIN_MS 2000
+// While draining a connection is closed with its next answer, or when nothing has come for so long.
+#define DRAIN_SILENT_MS 250
+#define DRAIN_CHECK_US 10000
 
 enum exit_code {
     EXIT_STORE = 1,
@@ -97,6 +100,12 @@ static size_t bodies_of_worker(const struct node *node) {
     return share < one ? one : share;
 }
 
+// Somebody may be about to take over from a gateway that is still there.
+static bool may_share_ports(const struct node *node) {
+    return node->settings.command == COMMAND_RUN &&
+           settings_switch(node->settings.settings, "reuse-port");
+}
+
 // Workers share the port: the first one finds it, the others join by SO_REUSEPORT.
 static enum status start_events_server(struct node *node, struct worker *worker,
                                        struct error *error) {
@@ -126,7 +135,7 @@ static enum status start_events_server(struct node *node, struct worker *worker,
         .address = settings_text(settings, "events-address"),
         .port =
             first ? http_server_port(first) : (uint16_t)settings_number(settings, "events-port"),
-        .must_be_free = !first,
+        .must_be_free = !first && !may_share_ports(node),
         .body_max_bytes = (size_t)settings_number(settings, "max-body"),
         .body_total_max_bytes = bodies_of_worker(node),
         .connections_max =
@@ -158,7 +167,7 @@ static enum status start_config_server(struct node *node, struct worker *worker,
         .name = "config",
         .address = settings_text(settings, "config-address"),
         .port = (uint16_t)settings_number(settings, "config-port"),
-        .must_be_free = true,
+        .must_be_free = !may_share_ports(node),
         .body_max_bytes = CONFIG_BODY_MAX,
         .body_total_max_bytes = 64 * CONFIG_BODY_MAX,
         .connections_max = 1024,
@@ -307,29 +316,40 @@ static enum status node_build(struct node *node, struct error *error) {
 static void close_door(struct worker *worker) {
     if (worker->events_server) {
         http_server_close_door(worker->events_server);
-        ingest_close_door(worker->ingest);
     }
     if (worker->config_server) {
         http_server_close_door(worker->config_server);
-        admin_close_door(worker->admin);
+        admin_drain(worker->admin);
     }
     if (worker == worker->node->workers && worker->node->presence) {
         presence_drain(worker->node->presence);
     }
 }
 
-static size_t requests_inside(const struct worker *worker) {
-    return (worker->events_server ? http_server_requests_inside(worker->events_server) : 0) +
-           (worker->config_server ? http_server_requests_inside(worker->config_server) : 0);
+// What is left of a server's connections; those that are silent are told to go.
+static size_t connections_left(struct http_server *server) {
+    if (!server) {
+        return 0;
+    }
+    http_server_close_silent(server, DRAIN_SILENT_MS);
+    return http_server_connections(server);
 }
 
 static void check_drained(struct event_loop_timer *timer) {
     struct worker *worker = CONTAINER_OF(timer, struct worker, drain_timer);
-    if (requests_inside(worker) == 0 || event_loop_now_us(worker->loop) >= worker->drain_until_us) {
-        sem_post(worker->drained);
+    size_t left = connections_left(worker->events_server) + connections_left(worker->config_server);
+    if (left > 0 && event_loop_now_us(worker->loop) < worker->drain_until_us) {
+        event_loop_timer_start(worker->loop, timer, DRAIN_CHECK_US);
         return;
     }
-    event_loop_timer_start(worker->loop, timer, 5000);
+    // Who is still there when the time is up gets 503 from now on.
+    if (worker->ingest) {
+        ingest_close_door(worker->ingest);
+    }
+    if (worker->admin) {
+        admin_close_door(worker->admin);
+    }
+    sem_post(worker->drained);
 }
 
 static void start_drain(struct worker *worker) {
@@ -337,20 +357,20 @@ static void start_drain(struct worker *worker) {
     event_loop_timer_start(worker->loop, &worker->drain_timer, 0);
 }
 
-static void drain_requests(struct node *node, int64_t until_us) {
-    sem_t drained;
-    sem_init(&drained, 0, 0);
+static void start_drain_of_all(struct node *node, int64_t until_us, sem_t *drained) {
     for (size_t i = 0; i < node->worker_count; i++) {
         struct worker *worker = &node->workers[i];
-        worker->drained = &drained;
+        worker->drained = drained;
         worker->drain_until_us = until_us;
         on_loop(worker, start_drain);
     }
+}
+
+static void wait_for_drain_of_all(const struct node *node, sem_t *drained) {
     for (size_t i = 0; i < node->worker_count; i++) {
-        while (sem_wait(&drained) != 0 && errno == EINTR) {
+        while (sem_wait(drained) != 0 && errno == EINTR) {
         }
     }
-    sem_destroy(&drained);
 }
 
 // Calls that still run are cancelled, which answers the requests that wait for them.
@@ -392,15 +412,23 @@ static void node_stop(struct node *node) {
     int64_t until_us =
         clock_monotonic_us() + settings_number(node->settings.settings, "drain-timeout") * 1000;
     bool is_running = node->worker_count > 0 && node->workers[node->worker_count - 1].thread;
+    sem_t drained;
+    sem_init(&drained, 0, 0);
     if (is_running) {
         for (size_t i = 0; i < node->worker_count; i++) {
             on_loop(&node->workers[i], close_door);
         }
-        drain_requests(node, until_us);
+        start_drain_of_all(node, until_us, &drained);
     }
+    // Beside the requests: other nodes go on with the partitions at once, and clients that take
+    // their time leave deliveries theirs.
     if (node->dispatcher) {
         dispatcher_close(node->dispatcher, milliseconds_until(until_us));
     }
+    if (is_running) {
+        wait_for_drain_of_all(node, &drained);
+    }
+    sem_destroy(&drained);
     if (node->presence) {
         on_loop(&node->workers[0], stop_presence);
     }

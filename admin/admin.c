@@ -42,6 +42,11 @@ static enum config_dialect dialect_of(const struct http_request *request) {
 
 void admin_handle(void *context, struct http_request *request) {
     struct admin *admin = context;
+    if (admin->is_closed) {
+        admin_answer_error(request, dialect_of(request), 503, 1,
+                           BYTES("this gateway is shutting down"));
+        return;
+    }
     if (status_api_handle_open(admin, request)) {
         return;
     }
@@ -74,6 +79,10 @@ enum status admin_create(const struct admin_options *options, struct admin **ret
     admin->gauges = config_gauges_create(options->registry);
     *ret_admin = admin;
     return STATUS_OK;
+}
+
+void admin_drain(struct admin *admin) {
+    admin->is_draining = true;
 }
 
 void admin_close_door(struct admin *admin) {

@@ -28,7 +28,9 @@ enum status must_check admin_create(const struct admin_options *options, struct 
                                     struct error *error);
 // The http_handler_fn of the config server; context is the struct admin.
 void admin_handle(void *context, struct http_request *request);
-// From now on it is not ready any more: a load balancer takes the node out.
+// From now on it is not ready any more: a load balancer takes the node out. All else goes on.
+void admin_drain(struct admin *admin);
+// From now on every request gets 503. What is inside is still answered.
 void admin_close_door(struct admin *admin);
 // Nothing inside any more.
 void admin_destroy(struct admin *admin);

@@ -21,7 +21,7 @@ struct admin {
     struct admin_options options;
     struct config_gauges *gauges;
     struct config_changes changes;
-    bool is_closed;
+    bool is_draining, is_closed;
 };
 
 // The two generations of the Configuration API; they differ in statuses, shapes and errors.

@@ -28,14 +28,14 @@ static void answer_ready(const struct admin *admin, struct http_request *request
     struct error registry_reason = {0};
     enum status log = event_log_health(admin->options.log, &log_reason);
     enum status registry = registry_health(admin->options.registry, &registry_reason);
-    const char *word = admin->is_closed        ? "draining"
+    const char *word = admin->is_draining      ? "draining"
                        : log != STATUS_OK      ? "unavailable"
                        : registry != STATUS_OK ? "degraded"
                                                : "ready";
     json_t *answer = json_pack("{s:s}", "status", word);
     set_store(answer, "eventLog", log, &log_reason);
     set_store(answer, "registry", registry, &registry_reason);
-    bool is_ready = !admin->is_closed && log == STATUS_OK;
+    bool is_ready = !admin->is_draining && log == STATUS_OK;
     admin_answer_json(request, is_ready ? 200 : 503, answer);
     json_decref(answer);
 }

@@ -33,7 +33,8 @@ static socklen_t address_parse(const char *text, uint16_t port, union socket_add
     return 0;
 }
 
-static int open_bound(const union socket_address *address, socklen_t size, bool shares_port) {
+static int open_bound(const union socket_address *address, socklen_t size, bool shares_port,
+                      bool listens) {
     int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -1;
@@ -48,7 +49,7 @@ static int open_bound(const union socket_address *address, socklen_t size, bool 
         // "::" takes IPv4 as well, whatever the system's default.
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
     }
-    if (bind(fd, &address->any, size) != 0 || listen(fd, BACKLOG) != 0) {
+    if (bind(fd, &address->any, size) != 0 || (listens && listen(fd, BACKLOG) != 0)) {
         int reason = errno;
         close(fd);
         errno = reason;
@@ -67,15 +68,15 @@ enum status http_listen(const char *address, uint16_t port, bool must_be_free, i
     }
     if (must_be_free && port != 0) {
         // SO_REUSEPORT would share the port with a second gateway in silence; without it, bind
-        // refuses.
-        int probe = open_bound(&wanted, size, false);
+        // refuses. The probe does not listen: who connected to it would be reset.
+        int probe = open_bound(&wanted, size, false, false);
         if (probe < 0) {
             return error_set(error, STATUS_UNAVAILABLE, "cannot listen on %s port %u: %s", address,
                              port, strerror(errno));
         }
         close(probe);
     }
-    int fd = open_bound(&wanted, size, true);
+    int fd = open_bound(&wanted, size, true, true);
     if (fd < 0) {
         return error_set(error, STATUS_UNAVAILABLE, "cannot listen on %s port %u: %s", address,
                          port, strerror(errno));

@@ -357,6 +357,22 @@ void http_server_close_door(struct http_server *server) {
     server->listen_fd = -1;
 }
 
+static bool is_silent(const struct http_connection *connection, int64_t since_us) {
+    char byte;
+    return !connection->request && connection->idle_since_us <= since_us &&
+           recv(connection->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+void http_server_close_silent(struct http_server *server, int64_t silent_ms) {
+    int64_t since_us = event_loop_now_us(server->loop) - silent_ms * 1000;
+    for (struct http_connection *connection = server->connections; connection;
+         connection = connection->next) {
+        if (is_silent(connection, since_us)) {
+            shutdown(connection->fd, SHUT_RDWR);
+        }
+    }
+}
+
 static void flush_answers(struct http_server *server) {
     struct pollfd daemon = {.fd = server->watch.fd, .events = POLLIN};
     int64_t deadline_us = clock_monotonic_us() + FLUSH_MS * 1000;

@@ -62,9 +62,12 @@ uint16_t http_server_port(const struct http_server *server);
 // Requests that were handed to the handler and are not answered yet.
 size_t http_server_requests_inside(const struct http_server *server);
 size_t http_server_connections(const struct http_server *server);
-// Step one of a shutdown: accepts no more connections; answers still go out, each with Connection:
-// close.
+// Step one of a shutdown: accepts no more connections. Requests on those that are there are still
+// handed over; every answer goes out with Connection: close.
 void http_server_close_door(struct http_server *server);
+// Step two, repeated until there are no connections: closes those on which nothing has come for so
+// long, so that a client that is about to send its next request is told so by an answer instead.
+void http_server_close_silent(struct http_server *server, int64_t silent_ms);
 // Needs requests_inside 0. Closes what connections are left.
 void http_server_destroy(struct http_server *server);
 

@@ -47,6 +47,12 @@ static const struct setting table[] = {
      .maximum = 600000,
      .commands = BOTH,
      .group = "General"},
+    {.name = "reuse-port",
+     .kind = SETTING_SWITCH,
+     .help = "Share both ports with a gateway of the same user that is there already, to start the "
+             "new one before the old one stops; without it a taken port is an error.",
+     .commands = COMMAND_RUN,
+     .group = "General"},
     {.name = "log-level",
      .kind = SETTING_CHOICE,
      .default_text = "info",

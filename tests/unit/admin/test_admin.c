@@ -156,16 +156,30 @@ static void without_the_registry_it_serves_on_and_says_so(void **state) {
     raw_answer_clear(&answer);
 }
 
+static void drain_on_loop(void *context) {
+    admin_drain(((struct admin_fixture *)context)->admin);
+}
+
 static void close_on_loop(void *context) {
     admin_close_door(((struct admin_fixture *)context)->admin);
 }
 
 static void a_node_that_shuts_down_is_not_ready_any_more(void **state) {
     struct admin_fixture *fixture = *state;
-    raw_on_loop(fixture->loop, close_on_loop, fixture);
+    raw_on_loop(fixture->loop, drain_on_loop, fixture);
     expect(state, "GET", "/v1/health/ready", NULL, 503,
            "{'status':'draining','eventLog':'ok','registry':'ok'}");
     assert_int_equal(status_with(state, "/v1/health/live", ""), 200);
+    make_function_and_type(state);
+}
+
+static void behind_a_closed_door_everything_is_503(void **state) {
+    struct admin_fixture *fixture = *state;
+    raw_on_loop(fixture->loop, close_on_loop, fixture);
+    expect_error(state, "GET", "/v1/spaces/default/functions", NULL, 503,
+                 "this gateway is shutting down");
+    expect_error(state, "GET", "/v1/cluster", NULL, 503, "this gateway is shutting down");
+    assert_int_equal(status_with(state, "/v1/health/live", ""), 503);
 }
 
 static void the_cluster_is_the_nodes_by_their_ids(void **state) {
@@ -246,6 +260,7 @@ int main(void) {
         FIXTURE_TEST(without_the_event_log_it_is_not_ready),
         FIXTURE_TEST(without_the_registry_it_serves_on_and_says_so),
         FIXTURE_TEST(a_node_that_shuts_down_is_not_ready_any_more),
+        FIXTURE_TEST(behind_a_closed_door_everything_is_503),
         FIXTURE_TEST(the_cluster_is_the_nodes_by_their_ids),
         FIXTURE_TEST(without_the_registry_the_cluster_is_the_node_itself),
         FIXTURE_TEST(metrics_count_what_is_configured_in_each_space),

@@ -14,6 +14,7 @@ struct fixture {
     size_t user_marks;
     sem_t has_left; // a client whose request came by path /watch
     size_t left_count;
+    size_t connections; // when count_connections looked last
 };
 
 struct later {
@@ -520,6 +521,52 @@ static void a_closed_door_still_lets_answers_out_and_then_closes(void **state) {
     close(fd);
 }
 
+static void close_silent_for_a_minute(void *context) {
+    struct fixture *fixture = context;
+    http_server_close_silent(fixture->server, 60 * 1000);
+}
+
+static void close_silent(void *context) {
+    struct fixture *fixture = context;
+    http_server_close_silent(fixture->server, 0);
+}
+
+static void count_connections(void *context) {
+    struct fixture *fixture = context;
+    fixture->connections = http_server_connections(fixture->server);
+}
+
+static void wait_for_connections(struct fixture *fixture, size_t wanted) {
+    do {
+        raw_on_loop(fixture->loop, count_connections, fixture);
+    } while (fixture->connections != wanted);
+}
+
+static void silent_connections_are_closed_and_others_are_not(void **state) {
+    struct fixture *fixture = *state;
+    int busy = raw_connect(fixture->port);
+    int silent = raw_connect(fixture->port);
+    struct buffer rest = {0};
+    raw_send_text(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
+    sem_wait(&fixture->is_held);
+    wait_for_connections(fixture, 2);
+    raw_on_loop(fixture->loop, close_silent_for_a_minute, fixture);
+    raw_send_text(silent, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+    struct raw_answer answer = raw_read(silent, &rest, true);
+    assert_int_equal(answer.status, 200);
+    raw_answer_clear(&answer);
+    raw_on_loop(fixture->loop, close_silent, fixture);
+    assert_true(raw_is_closed(silent));
+    wait_for_connections(fixture, 1);
+    raw_on_loop(fixture->loop, answer_held, fixture);
+    answer = raw_read(busy, &rest, true);
+    assert_int_equal(answer.status, 200);
+    raw_answer_clear(&answer);
+    buffer_clear(&rest);
+    close(silent);
+    close(busy);
+}
+
 static void answer_held_and_destroy(void *context) {
     answer_held(context);
     destroy_server(context);
@@ -609,6 +656,7 @@ int main(void) {
         TEST(an_answer_to_a_client_that_has_left_is_dropped),
         TEST(whoever_asked_is_told_that_the_client_has_left),
         TEST(a_closed_door_still_lets_answers_out_and_then_closes),
+        TEST(silent_connections_are_closed_and_others_are_not),
         TEST(what_was_answered_before_destroy_reaches_the_client),
         TEST(servers_share_a_port_unless_it_must_be_free),
         TEST(an_address_that_cannot_be_bound_is_an_error),
