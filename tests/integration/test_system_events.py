@@ -164,6 +164,23 @@ def test_what_is_told_of_an_asynchronous_delivery(gateway, make_function):
     assert told(listener, "eventgateway.function.invoked")["data"] == {**call, "result": result}
 
 
+def test_each_event_of_a_batch_is_told(gateway, make_function):
+    function, listener = make_function(), make_function()
+    gateway.register_function("f", function.url)
+    gateway.register_function("listener", listener.url)
+    gateway.register_event_type("t")
+    gateway.subscribe("f", "t", delivery={"batch": {"maxEvents": 5, "maxWaitMs": 50}})
+    gateway.subscribe("listener", "gateway.function.invoked", delivery={"batch": {"maxEvents": 100, "maxWaitMs": 50}})
+    batch = json.dumps([{"specversion": "1.0", "id": str(number), "source": "/s", "type": "t"} for number in range(7)])
+    assert gateway.send(data=batch, headers={"Content-Type": "application/cloudevents-batch+json"}).status_code == 202
+    wait_until(lambda: gateway.metrics().get("eventgateway_events_processed_total") == 14, what="7 events, each told")
+    assert {event["id"] for call in function.received() for event in call.json()} == {str(n) for n in range(7)}
+    events = [event for call in listener.received() for event in call.json()]
+    assert {event["type"] for event in events} == {"gateway.function.invoked"}
+    assert sorted(event["data"]["event"]["id"] for event in events) == [str(number) for number in range(7)]
+    assert system_events(gateway) == {"function.invoked": 7}
+
+
 def test_a_failed_call_is_told_with_its_reason(gateway, make_function):
     listener = make_function()
     gateway.register_function("f", make_function(lambda call: (422, {}, b"no")).url)
