@@ -317,7 +317,7 @@ static void a_partition_moves_without_release_when_the_time_is_up(void **state) 
 }
 
 // Appends, so that there is always something to commit, until each partition has its member.
-static void append_until_shared(struct fixture *fixture, struct recorder *first,
+static void append_until_shared(struct log_fixture *fixture, struct recorder *first,
                                 struct recorder *second) {
     size_t count = (size_t)partition_count(fixture);
     for (;;) {
@@ -331,7 +331,7 @@ static void append_until_shared(struct fixture *fixture, struct recorder *first,
 }
 
 static void members_that_come_and_go_cost_the_others_no_partition(void **state) {
-    struct fixture *fixture = *state;
+    struct log_fixture *fixture = *state;
     struct recorder first = {.releases = true, .commits = true};
     recorder_start(&first, fixture->log, EVENT_LOG_EVENTS, "group", 0);
     append_until_shared(fixture, &first, NULL);
