@@ -25,6 +25,16 @@ static const char *text_of(const json_t *object, const char *name) {
     return text && text[0] != '\0' ? text : NULL;
 }
 
+// Without blanks: it becomes the value of a header, or a URL.
+static bool is_printable(const char *text) {
+    for (const char *byte = text; *byte; byte++) {
+        if (*byte <= ' ' || *byte > '~') {
+            return false;
+        }
+    }
+    return true;
+}
+
 static EVP_PKEY *read_key(const char *pem) {
     BIO *source = BIO_new_mem_buf(pem, -1);
     EVP_PKEY *key = source ? PEM_read_bio_PrivateKey(source, NULL, NULL, (void *)"") : NULL;
@@ -37,7 +47,8 @@ static EVP_PKEY *read_key(const char *pem) {
 }
 
 static bool is_url(const char *text) {
-    return strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0;
+    return (strncmp(text, "https://", 8) == 0 || strncmp(text, "http://", 7) == 0) &&
+           is_printable(text);
 }
 
 static enum status read_account(const json_t *document, struct google_account **ret_account,
@@ -168,16 +179,6 @@ static enum status read_expiry(const char *token, int64_t *ret_expires_s) {
     return status;
 }
 
-// It becomes the value of a header.
-static bool is_token(const char *text) {
-    for (const char *byte = text; *byte; byte++) {
-        if (*byte <= ' ' || *byte > '~') {
-            return false;
-        }
-    }
-    return true;
-}
-
 enum status google_token_read(struct bytes answer, char **ret_token, int64_t *ret_expires_s,
                               struct error *error) {
     json_t *document = NULL;
@@ -192,7 +193,7 @@ enum status google_token_read(struct bytes answer, char **ret_token, int64_t *re
         status =
             error_set(error, STATUS_INVALID, "%.50s%s%.200s", problem ? problem : "no id_token",
                       description ? ": " : "", description ? description : "");
-    } else if (!is_token(token) || read_expiry(token, ret_expires_s) != STATUS_OK) {
+    } else if (!is_printable(token) || read_expiry(token, ret_expires_s) != STATUS_OK) {
         status = error_set(error, STATUS_INVALID, "its id_token is not one");
     } else {
         *ret_token = memory_copy_text(token);

@@ -172,6 +172,23 @@ def test_credentials_that_are_refused(gateway, aws):
 
 
 @on_sqlite
+def test_the_first_generations_spelling(gateway, aws):
+    keys = {"awsAccessKeyID": aws.caller["awsAccessKeyId"], "awsSecretAccessKey": aws.caller["awsSecretAccessKey"]}
+    body = {"functionId": "f", "provider": {"type": "awslambda", **aws.provider(keys, arn="hello")}}
+    shown = gateway.config("POST", "/v1/functions", body)
+    assert shown.status_code == 200, shown.text
+    assert shown.json()["provider"] == {**body["provider"], **{name: "*****" for name in keys}}
+    assert set(gateway.invoke("f").json()) == {"event", "id", "receivedAt", "data", "dataType"}
+    # Put back as it is shown: the stored keys are kept.
+    assert gateway.config("PUT", "/v1/functions/f", shown.json()).status_code == 200
+    assert gateway.invoke("f").status_code == 200
+    other = gateway.config("GET", "/v1/spaces/default/functions/f").json()
+    assert other["provider"]["awsAccessKeyId"] == "*****"
+    assert gateway.config("PUT", "/v1/spaces/default/functions/f", other).status_code == 200
+    assert gateway.invoke("f").status_code == 200
+
+
+@on_sqlite
 def test_without_any_credentials(gateway, aws):
     gateway.register("f", "awslambda", aws.provider({}, arn="hello"))
     answer = gateway.invoke("f")

@@ -105,6 +105,8 @@ static void what_is_no_service_account_is_told_without_its_key(void **state) {
         {"{\"client_email\":\"a\",\"token_uri\":\"https://b\"}", "private_key is missing"},
         {"{\"client_email\":\"a\",\"token_uri\":\"file:///etc\",\"private_key\":\"SECRET\"}",
          "token_uri is not a URL"},
+        {"{\"client_email\":\"a\",\"token_uri\":\"https://b\\nc\",\"private_key\":\"SECRET\"}",
+         "token_uri is not a URL"},
         {"{\"client_email\":\"a\",\"token_uri\":\"https://b\",\"private_key\":\"SECRET\"}",
          "private_key is not an RSA key in PEM"},
     };
