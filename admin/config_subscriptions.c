@@ -255,7 +255,8 @@ static unsigned check_batch(const struct config_attempt *attempt, const struct f
         return 0;
     }
     error_set(error, STATUS_INVALID,
-              "delivery.batch: Function \"%.*s\" takes no batches; it must be of the type http and "
+              "Subscription doesn't validate. Validation error: delivery.batch: Function \"%.*s\" "
+              "takes no batches; it must be of the type http and "
               "take CloudEvents 1.0",
               (int)function->id.size, function->id.data);
     return 400;
