@@ -36,6 +36,9 @@ static const char usage[] =
     "  --metadata KEY=VALUE  list only what has it; repeatable\n"
     "  --type TYPE         of a function (http) or of a subscription (async, sync)\n"
     "  --method, --path    of a subscription or a CORS rule (POST, /)\n"
+    "  --ordering, --max-in-flight, --rate, --batch\n"
+    "                      how a subscription is delivered: key or none, calls at the same time,\n"
+    "                      events in a second, events in a call; a file can say more\n"
     "  --json              answers as JSON, for scripts\n"
     "\n"
     "Exit codes: 0, 1 refused or unreachable, 2 wrong usage.\n";
@@ -51,6 +54,10 @@ enum flag {
     FLAG_FUNCTION,
     FLAG_METHOD,
     FLAG_PATH,
+    FLAG_ORDERING,
+    FLAG_MAX_IN_FLIGHT,
+    FLAG_RATE,
+    FLAG_BATCH,
     FLAG_DATA,
     FLAG_CONTENT_TYPE,
     FLAG_SOURCE,
@@ -73,6 +80,10 @@ static const struct option options[] = {
     {"function", required_argument, NULL, FLAG_FUNCTION},
     {"method", required_argument, NULL, FLAG_METHOD},
     {"path", required_argument, NULL, FLAG_PATH},
+    {"ordering", required_argument, NULL, FLAG_ORDERING},
+    {"max-in-flight", required_argument, NULL, FLAG_MAX_IN_FLIGHT},
+    {"rate", required_argument, NULL, FLAG_RATE},
+    {"batch", required_argument, NULL, FLAG_BATCH},
     {"data", required_argument, NULL, FLAG_DATA},
     {"content-type", required_argument, NULL, FLAG_CONTENT_TYPE},
     {"source", required_argument, NULL, FLAG_SOURCE},
@@ -120,6 +131,14 @@ static const char **place_of(struct egctl_flags *flags, int flag) {
         return &flags->method;
     case FLAG_PATH:
         return &flags->path;
+    case FLAG_ORDERING:
+        return &flags->ordering;
+    case FLAG_MAX_IN_FLIGHT:
+        return &flags->max_in_flight;
+    case FLAG_RATE:
+        return &flags->rate;
+    case FLAG_BATCH:
+        return &flags->batch;
     case FLAG_DATA:
         return &flags->data;
     case FLAG_CONTENT_TYPE:

@@ -33,7 +33,8 @@ struct egctl_flags {
     const char *type;             // of a function or a subscription
     const char *event, *function; // of a subscription
     const char *method, *path;
-    const char *data; // of an event: text, @FILE, or - for stdin
+    const char *ordering, *max_in_flight, *rate, *batch; // its delivery
+    const char *data;                                    // of an event: text, @FILE, or - for stdin
     const char *content_type;
     const char *source, *subject, *id; // of an event
     struct egctl_pair extensions[32];

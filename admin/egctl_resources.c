@@ -2,6 +2,7 @@
 
 #include <ctype.h>
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -162,6 +163,43 @@ static void set_text(json_t *document, const char *member, const char *value) {
     }
 }
 
+// What is no number goes as it is: the gateway says what is wrong with it.
+static void set_number(json_t *document, const char *member, const char *text) {
+    if (!text) {
+        return;
+    }
+    char *end;
+    double number = strtod(text, &end);
+    bool is_number = end != text && *end == '\0' && isfinite(number);
+    bool is_whole = is_number && number >= -1e15 && number <= 1e15 && number == floor(number);
+    json_object_set_new(document, member,
+                        is_whole    ? json_integer((json_int_t)number)
+                        : is_number ? json_real(number)
+                                    : json_string(text));
+}
+
+static json_t *member_object(json_t *document, const char *name) {
+    json_t *object = json_object_get(document, name);
+    if (!json_is_object(object)) {
+        object = json_object();
+        json_object_set_new(document, name, object);
+    }
+    return object;
+}
+
+static void set_delivery(json_t *document, const struct egctl_flags *flags) {
+    if (!flags->ordering && !flags->max_in_flight && !flags->rate && !flags->batch) {
+        return;
+    }
+    json_t *delivery = member_object(document, "delivery");
+    set_text(delivery, "ordering", flags->ordering);
+    set_number(delivery, "maxInFlight", flags->max_in_flight);
+    set_number(delivery, "ratePerSecond", flags->rate);
+    if (flags->batch) {
+        set_number(member_object(delivery, "batch"), "maxEvents", flags->batch);
+    }
+}
+
 // The document that flags describe, over that of --file.
 static enum status build_document(const struct egctl_flags *flags, const struct resource *resource,
                                   const char *id, json_t **ret_document, struct error *error) {
@@ -193,6 +231,7 @@ static enum status build_document(const struct egctl_flags *flags, const struct 
     set_text(document, "functionId", flags->function);
     set_text(document, "method", flags->method);
     set_text(document, "path", flags->path);
+    set_delivery(document, flags);
     if (flags->target_url) {
         if (!json_object_get(document, "type")) {
             json_object_set_new(document, "type", json_string("http"));

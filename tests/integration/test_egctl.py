@@ -67,6 +67,16 @@ def test_tables_and_json(egctl):
     assert egctl("functions", "list", "--space", "other") == "No functions in space other.\n"
 
 
+def test_how_a_subscription_is_delivered(egctl):
+    egctl("functions", "put", "f", "--function-url", "http://127.0.0.1:9/")
+    egctl("event-types", "put", "t")
+    kept = json.loads(egctl("subscriptions", "put", "--event", "t", "--function", "f", "--ordering", "key",
+                            "--max-in-flight", "3", "--rate", "0.5", "--batch", "10", "--json"))
+    assert kept["delivery"] == {"ordering": "key", "maxInFlight": 3, "ratePerSecond": 0.5, "batch": {"maxEvents": 10}}
+    wrong = egctl("subscriptions", "put", "--event", "t", "--function", "f", "--rate", "fast", expect=1)
+    assert "delivery.ratePerSecond: must be a number" in wrong
+
+
 def test_cors_rules(egctl):
     assert egctl("cors", "put", "--method", "GET", "--path", "/a/b") == "Created GET%2Fa%2Fb.\n"
     assert egctl("cors", "put", "--method", "GET", "--path", "/a/b") == "Replaced GET%2Fa%2Fb.\n"
