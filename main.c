@@ -184,6 +184,7 @@ static enum status worker_create(struct node *node, size_t index, struct error *
         .targets = node->targets,
         .secrets = node->stores.secrets,
         .default_format = default_format(node->settings.settings),
+        .ca_file = settings_text(node->settings.settings, "function-ca-file"),
     };
     char name[32];
     snprintf(name, sizeof name, "worker-%zu", index);

@@ -96,11 +96,13 @@ bool http_answer_text_add_line(struct http_answer_text *answer, struct bytes lin
     if (bytes_start_with(line, BYTES("HTTP/"))) {
         buffer_reset(&answer->head);
         buffer_reset(&answer->body);
+        answer->head_has_ended = false;
     }
     if (line.size > max - answer->head.size) {
         return false;
     }
     buffer_append(&answer->head, line);
+    answer->head_has_ended |= line.size > 0 && (line.data[0] == '\r' || line.data[0] == '\n');
     return true;
 }
 
@@ -154,6 +156,7 @@ static void reset_or_clear(struct buffer *buffer) {
 void http_answer_text_reset(struct http_answer_text *answer) {
     reset_or_clear(&answer->head);
     reset_or_clear(&answer->body);
+    answer->head_has_ended = false;
 }
 
 void http_answer_text_clear(struct http_answer_text *answer) {

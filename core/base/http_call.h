@@ -22,6 +22,7 @@ void http_call_head_clear(struct http_call_head *head);
 
 struct http_answer_text {
     struct buffer head; // the lines of the last head, with their ends
+    bool head_has_ended;
     struct buffer body;
     struct http_header *headers;
     size_t header_capacity;

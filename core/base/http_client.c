@@ -1,6 +1,7 @@
 #include "core/base/http_client.h"
 
 #include "core/base/event_loop.h"
+#include "core/base/http2_sockets.h"
 #include "core/base/http_call.h"
 #include "core/base/http_hosts.h"
 #include "core/base/http_listener.h"
@@ -27,6 +28,14 @@ enum {
     CALLS_KEPT_MAX = 1024,
 };
 
+// How a call comes to speak HTTP/2 without TLS. One that should find a connection and does not is
+// begun again as one that opens it: nothing was sent.
+enum clear_http2 {
+    CLEAR_HTTP2_NOT,
+    CLEAR_HTTP2_FINDS, // a connection that another call has opened, or is opening
+    CLEAR_HTTP2_OPENS, // by prior knowledge
+};
+
 struct http_call {
     struct http_client *client;
     CURL *easy;
@@ -42,8 +51,10 @@ struct http_call {
     struct http_host_place place;
     struct event_loop_timer wait_timer; // of a place: as long as the call itself may take
     bool is_too_large;
-    char *url;           // the last one that was found to be well-formed
-    char forbidden[512]; // why the last address was not connected to; "" = none was refused
+    enum clear_http2 clear_http2;
+    bool found_no_connection; // with FINDS
+    char *url;                // the last one that was found to be well-formed
+    char forbidden[512];      // why the last address was not connected to; "" = none was refused
     char curl_text[CURL_ERROR_SIZE];
     enum http_call_result early_result; // of a call that ended without curl
     struct http_call *next;
@@ -58,6 +69,7 @@ struct http_client {
     struct event_loop_timer timer;     // curl's
     struct event_loop_timer end_timer; // calls the done of what is in ended
     struct http_hosts *hosts;
+    struct http2_sockets http2_sockets;
     struct http_call *calls; // that run or wait for a place
     struct http_call *ended; // cancelled or never begun, oldest first
     struct http_call **ended_last;
@@ -153,13 +165,27 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose,
                                  struct curl_sockaddr *address) {
     (void)purpose;
     struct http_call *call = context;
+    if (call->clear_http2 == CLEAR_HTTP2_FINDS) {
+        call->found_no_connection = true;
+        return CURL_SOCKET_BAD;
+    }
     if (!target_rules_allow(call->client->options.targets, &address->addr)) {
         char text[64];
         http_address_text(&address->addr, text, sizeof text);
         snprintf(call->forbidden, sizeof call->forbidden, "%s", text);
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0 && call->clear_http2 == CLEAR_HTTP2_OPENS) {
+        http2_sockets_opened(&call->client->http2_sockets, fd, http_url_origin(call->url));
+    }
+    return fd;
+}
+
+static int close_socket(void *context, curl_socket_t fd) {
+    struct http_client *client = context;
+    http2_sockets_closed(&client->http2_sockets, fd);
+    return close(fd);
 }
 
 static struct http_call *create_call(struct http_client *client) {
@@ -185,6 +211,11 @@ static struct http_call *create_call(struct http_client *client) {
     curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client);
+    if (client->options.ca_file) {
+        curl_easy_setopt(easy, CURLOPT_CAINFO, client->options.ca_file);
+    }
     return call;
 }
 
@@ -203,7 +234,8 @@ static struct http_call *take_call(struct http_client *client) {
 
 static enum http_call_result result_of(const struct http_call *call, CURLcode code) {
     if (code == CURLE_OK) {
-        return HTTP_CALL_ANSWERED;
+        // curl takes a connection that ends within the head for an answer without a body.
+        return call->answer.head_has_ended ? HTTP_CALL_ANSWERED : HTTP_CALL_CUT_OFF;
     }
     if (call->is_too_large) {
         return HTTP_CALL_ANSWER_TOO_LARGE;
@@ -258,6 +290,9 @@ static const char *text_of(struct http_call *call, enum http_call_result result,
         return call->forbidden;
     }
     default:
+        if (code == CURLE_OK) {
+            return "the connection ended within the answer's head";
+        }
         return call->curl_text[0] != '\0' ? call->curl_text : curl_easy_strerror(code);
     }
 }
@@ -282,8 +317,22 @@ static void finish_call(struct http_call *call, enum http_call_result result, CU
     keep_call(client, call);
 }
 
+static void choose_clear_http2(struct http_call *call, enum clear_http2 choice) {
+    bool opens = choice == CLEAR_HTTP2_OPENS;
+    call->clear_http2 = choice;
+    call->found_no_connection = false;
+    // What finds an HTTP/2 connection need not, and must not, ask for one by prior knowledge.
+    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION,
+                     opens ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2TLS);
+    curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, opens ? 1L : 0L);
+}
+
 static void begin_call(struct http_call *call) {
     event_loop_timer_stop(call->client->loop, &call->wait_timer);
+    if (call->clear_http2 != CLEAR_HTTP2_NOT) {
+        bool is_there = http2_sockets_has(&call->client->http2_sockets, http_url_origin(call->url));
+        choose_clear_http2(call, is_there ? CLEAR_HTTP2_FINDS : CLEAR_HTTP2_OPENS);
+    }
     call->started_us = event_loop_now_us(call->client->loop);
     curl_multi_add_handle(call->client->multi, call->easy);
 }
@@ -315,6 +364,12 @@ static void finish_answered(struct http_client *client) {
         CURLcode code = message->data.result;
         struct http_call *call;
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
+        if (call->found_no_connection) {
+            curl_multi_remove_handle(client->multi, easy);
+            choose_clear_http2(call, CLEAR_HTTP2_OPENS);
+            curl_multi_add_handle(client->multi, easy);
+            continue;
+        }
         leave(call);
         finish_call(call, result_of(call, code), code);
     }
@@ -467,6 +522,7 @@ void http_client_destroy(struct http_client *client) {
     if (client->multi) {
         curl_multi_cleanup(client->multi);
     }
+    http2_sockets_clear(&client->http2_sockets);
     curl_url_cleanup(client->url);
     http_hosts_destroy(client->hosts);
     event_loop_timer_stop(client->loop, &client->timer);
@@ -515,12 +571,15 @@ static enum status check_url(struct http_call *call, const char *url, bool *ret_
     return STATUS_OK;
 }
 
-static long http_version(const struct http_call_options *options) {
-    if (!options->wants_http2) {
-        return CURL_HTTP_VERSION_1_1;
-    }
-    return strncasecmp(options->url, "https:", 6) == 0 ? CURL_HTTP_VERSION_2TLS
-                                                       : CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE;
+static void set_version(struct http_call *call, const struct http_call_options *options) {
+    bool has_tls = strncasecmp(options->url, "https:", 6) == 0;
+    call->clear_http2 =
+        options->wants_http2 && !has_tls ? CLEAR_HTTP2_OPENS : CLEAR_HTTP2_NOT; // see begin_call
+    call->found_no_connection = false;
+    curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 0L);
+    curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT, options->wants_http2 ? 1L : 0L);
+    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION,
+                     options->wants_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
 }
 
 // curl reads this list and never frees it, so it needs no allocation for each line.
@@ -557,8 +616,7 @@ static enum status prepare_call(struct http_call *call, const struct http_call_o
     link_lines(call);
     curl_easy_setopt(easy, CURLOPT_URL, options->url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->lines);
-    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, http_version(options));
-    curl_easy_setopt(easy, CURLOPT_PIPEWAIT, options->wants_http2 ? 1L : 0L);
+    set_version(call, options);
     curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->answer_max_bytes);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
                      options->timeout_ms > 0 ? (long)options->timeout_ms : TIMEOUT_DEFAULT_MS);

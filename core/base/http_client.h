@@ -21,6 +21,7 @@ struct http_client_options {
     const struct target_rules *targets; // which addresses may be connected to; outlives the client
     size_t connections_per_host_max;    // calls that run at once to one host; others wait; 0 = 256
     size_t connections_max;             // kept open at the most; 0 = 4096
+    const char *ca_file; // certificates that servers are checked by; NULL = the system's
 };
 
 enum http_call_result {

@@ -52,6 +52,7 @@ enum status invoker_create(struct event_loop *loop, const struct invoker_options
     struct http_client_options client = {
         .targets = options->targets,
         .connections_per_host_max = options->calls_per_host_max,
+        .ca_file = options->ca_file,
     };
     enum status status = http_client_create(loop, &client, &invoker->client, error);
     if (status != STATUS_OK) {

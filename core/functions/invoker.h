@@ -27,6 +27,7 @@ struct invoker_options {
     enum event_format default_format;
     size_t answer_max_bytes;   // 0 = 6 MiB
     size_t calls_per_host_max; // 0 = 256
+    const char *ca_file;       // certificates that functions' servers are checked by
 };
 enum status must_check invoker_create(struct event_loop *loop,
                                       const struct invoker_options *options,

@@ -1,7 +1,9 @@
 #include "core/node/node_settings.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/memory.h"
 #include "core/events/event_format.h"
@@ -221,6 +223,12 @@ static const struct setting table[] = {
              "(dev allows loopback).",
      .commands = BOTH,
      .group = "Functions"},
+    {.name = "function-ca-file",
+     .kind = SETTING_TEXT,
+     .value_name = "FILE",
+     .help = "Certificates (PEM) that functions' servers are checked by, instead of the system's.",
+     .commands = BOTH,
+     .group = "Functions"},
 
     {.name = "kafka",
      .kind = SETTING_TEXT,
@@ -404,6 +412,15 @@ static enum status check_stores(const struct settings *settings, struct error *e
     return STATUS_OK;
 }
 
+static enum status check_ca_file(const struct settings *settings, struct error *error) {
+    const char *path = settings_text(settings, "function-ca-file");
+    if (path && access(path, R_OK) != 0) {
+        return error_set(error, STATUS_INVALID, "--function-ca-file: \"%s\": %s", path,
+                         strerror(errno));
+    }
+    return STATUS_OK;
+}
+
 enum status node_settings_read(enum command command, int argument_count, char **arguments,
                                char **environment, struct node_settings *ret_settings,
                                struct error *error) {
@@ -415,6 +432,9 @@ enum status node_settings_read(enum command command, int argument_count, char **
         return status;
     }
     status = check_addresses(settings, error);
+    if (status == STATUS_OK) {
+        status = check_ca_file(settings, error);
+    }
     if (status == STATUS_OK) {
         status = check_advertised(settings, error);
     }

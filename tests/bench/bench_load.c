@@ -2,11 +2,12 @@
 // and accounts for every request. One thread, one epoll.
 //
 //   bench_load --port N --connections C --seconds S [--rate R] [--batch B] [--path P] [--type T]
+//              [--plain 1]
 //
 // A line of JSON: sent, answered, accepted (2xx), events, per_second (events accepted), p50_us,
 // p99_us. With --rate the requests start on a fixed plan, and latency counts from the planned time.
-// The body is 512 bytes and begins with "sent_us", which bench_sink reads. Sent and answered are
-// equal when nothing was lost.
+// --plain sends requests that are no CloudEvents. The body is 512 bytes and begins with "sent_us",
+// which bench_sink reads. Sent and answered are equal when nothing was lost.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,6 +37,7 @@ struct options {
     double seconds;
     double rate;
     size_t batch;
+    bool is_plain;
     const char *path, *type;
 };
 
@@ -96,6 +98,8 @@ static void build_request(struct load *load, int64_t now_us) {
     if (is_batch) {
         buffer_append_text(&load->request,
                            "Content-Type: application/cloudevents-batch+json\r\n\r\n");
+    } else if (load->options.is_plain) {
+        buffer_append_text(&load->request, "Content-Type: application/json\r\n\r\n");
     } else {
         buffer_append_format(
             &load->request,
@@ -253,11 +257,15 @@ static void print_result(struct load *load) {
 }
 
 static void read_options(int count, char **arguments, struct options *ret_options) {
-    static const struct option known[] = {
-        {"port", required_argument, NULL, 'p'},    {"connections", required_argument, NULL, 'c'},
-        {"seconds", required_argument, NULL, 's'}, {"rate", required_argument, NULL, 'r'},
-        {"batch", required_argument, NULL, 'b'},   {"path", required_argument, NULL, 'a'},
-        {"type", required_argument, NULL, 't'},    {NULL, 0, NULL, 0}};
+    static const struct option known[] = {{"port", required_argument, NULL, 'p'},
+                                          {"connections", required_argument, NULL, 'c'},
+                                          {"seconds", required_argument, NULL, 's'},
+                                          {"rate", required_argument, NULL, 'r'},
+                                          {"batch", required_argument, NULL, 'b'},
+                                          {"path", required_argument, NULL, 'a'},
+                                          {"type", required_argument, NULL, 't'},
+                                          {"plain", required_argument, NULL, 'l'},
+                                          {NULL, 0, NULL, 0}};
     int flag;
     *ret_options =
         (struct options){.connections = 16, .seconds = 5, .path = "/", .type = "bench.event"};
@@ -283,6 +291,9 @@ static void read_options(int count, char **arguments, struct options *ret_option
             break;
         case 't':
             ret_options->type = optarg;
+            break;
+        case 'l':
+            ret_options->is_plain = strtoul(optarg, NULL, 10) > 0;
             break;
         default:
             exit(2);

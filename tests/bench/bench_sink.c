@@ -1,7 +1,8 @@
-// A function for benchmarks: answers every POST at once with an empty 200, and measures how old the
-// events are. One thread, one epoll, so that it costs as little as may be beside what is measured.
+// A function for benchmarks: answers every POST at once with a 200 and the given body, or none, and
+// measures how old the events are. One thread, one epoll, so that it costs as little as may be
+// beside what is measured.
 //
-//   bench_sink [PORT]        prints "listening on PORT"; GET /stats, GET /reset
+//   bench_sink [PORT [BODY]]        prints "listening on PORT"; GET /stats, GET /reset
 //
 // An event's age is the time since "sent_us":N in its body (microseconds of the monotonic clock).
 
@@ -35,6 +36,7 @@ struct statistics {
     int64_t first_us, last_us;
     uint32_t *ages_us;
     size_t age_count;
+    char answer[4096]; // the whole response
 };
 
 static void note(struct statistics *statistics, const char *body, size_t size) {
@@ -93,7 +95,6 @@ static void send_statistics(int fd, struct statistics *statistics) {
 
 static void answer(int fd, struct statistics *statistics, const char *request, const char *body,
                    size_t size) {
-    static const char ok[] = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
     if (strncmp(request, "GET /stats", 10) == 0) {
         send_statistics(fd, statistics);
         return;
@@ -104,7 +105,7 @@ static void answer(int fd, struct statistics *statistics, const char *request, c
     } else {
         note(statistics, body, size);
     }
-    send_all(fd, ok, sizeof ok - 1);
+    send_all(fd, statistics->answer, strlen(statistics->answer));
 }
 
 // The length in a head that ends in a NUL here.
@@ -176,6 +177,10 @@ static void accept_one(int poll, int listener) {
 
 int main(int count, char **arguments) {
     struct statistics statistics = {.ages_us = memory_allocate(AGES_MAX * sizeof(uint32_t))};
+    const char *body = count > 2 ? arguments[2] : "";
+    snprintf(statistics.answer, sizeof statistics.answer,
+             "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+             strlen(body), body);
     int listener = listen_on(count > 1 ? (uint16_t)strtoul(arguments[1], NULL, 10) : 0);
     int poll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = NULL}};

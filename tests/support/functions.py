@@ -1,9 +1,13 @@
 """HTTP functions for tests: they keep what they got and answer as they are told."""
 
+import asyncio
 import http.server
 import json
 import socket
 import threading
+
+import hypercorn
+import hypercorn.asyncio
 
 
 class Call:
@@ -91,3 +95,122 @@ class Function:
     def close(self):
         self.server.shutdown()
         self.server.server_close()
+
+
+class RawFunction:
+    """A function that answers with bytes of its own: script(connection, body) has the whole connection after each request."""
+
+    def __init__(self, script):
+        self.script = script
+        self.connections = 0
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}/"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self.listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection):
+        with connection:
+            try:
+                while (body := read_request(connection)) is not None:
+                    if self.script(connection, body) is False:
+                        return
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
+def read_request(connection):
+    """The body of the next request; None when the peer has closed."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        part = connection.recv(65536)
+        if not part:
+            return None
+        data += part
+    head, body = data.split(b"\r\n\r\n", 1)
+    size = 0
+    for line in head.split(b"\r\n")[1:]:
+        name, value = line.split(b":", 1)
+        if name.lower() == b"content-length":
+            size = int(value)
+    while len(body) < size:
+        body += connection.recv(65536)
+    return body
+
+
+class Http2Function:
+    """A real HTTP/2 server (hypercorn), with TLS when there is a certificate, that says by which protocol a call came."""
+
+    def __init__(self, delay_s=0.0, certificate=None, port=0):
+        self.delay_s = delay_s
+        self.inside = 0
+        self.most_inside = 0
+        self.cancelled = 0
+        self.peers = set()
+        self.loop = asyncio.new_event_loop()
+        listener = socket.create_server(("127.0.0.1", port))
+        self.port = listener.getsockname()[1]
+        self.url = f"http{'s' if certificate else ''}://127.0.0.1:{self.port}/"
+        self.config = hypercorn.Config()
+        self.config.graceful_timeout = self.config.shutdown_timeout = 0.1
+        if certificate:
+            self.config.certfile, self.config.keyfile = certificate
+        self.config.bind = [f"fd://{listener.detach()}"]
+        self.config.accesslog = self.config.errorlog = None
+        self.stop = asyncio.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        asyncio.set_event_loop(self.loop)
+        self.loop.run_until_complete(
+            hypercorn.asyncio.serve(self._app, self.config, shutdown_trigger=self.stop.wait))
+
+    async def _body(self, receive):
+        body = b""
+        while True:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                return None
+            body += message.get("body", b"")
+            if not message.get("more_body"):
+                return body
+
+    async def _pause(self, receive):
+        """False when the caller has left meanwhile."""
+        left = asyncio.ensure_future(receive())
+        done, _ = await asyncio.wait([left], timeout=self.delay_s)
+        left.cancel()
+        return not done
+
+    async def _app(self, scope, receive, send):
+        if scope["type"] != "http":
+            return
+        self.inside += 1
+        self.most_inside = max(self.most_inside, self.inside)
+        self.peers.add(tuple(scope["client"]))
+        body = await self._body(receive)
+        stays = await self._pause(receive) if self.delay_s else True
+        self.inside -= 1
+        if not stays:
+            self.cancelled += 1
+            return
+        answer = json.dumps({"statusCode": 200, "headers": {"X-Version": scope["http_version"]},
+                             "body": f"{len(body)} bytes"}).encode()
+        await send({"type": "http.response.start", "status": 200,
+                    "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": answer})
+
+    def close(self):
+        self.loop.call_soon_threadsafe(self.stop.set)
+        self.thread.join(30)

@@ -334,6 +334,10 @@ static void every_method_is_sent_as_it_is_also_one_after_the_other(void **state)
 
 static void a_broken_answer_is_cut_off(void **state) {
     assert_int_equal(call_script(*state, "").result, HTTP_CALL_CUT_OFF);
+    assert_int_equal(call_script(*state, "HTTP/1.1 200 OK\r\n").result, HTTP_CALL_CUT_OFF);
+    assert_int_equal(call_script(*state, "HTTP/1.1 200 OK\r\nContent-Le").result,
+                     HTTP_CALL_CUT_OFF);
+    assert_int_equal(call_script(*state, "HTTP/1.1 200 OK\r\nA: b\r\n").result, HTTP_CALL_CUT_OFF);
     assert_int_equal(call_script(*state, "garbage\r\n\r\n").result, HTTP_CALL_CUT_OFF);
     assert_int_equal(call_script(*state, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").result,
                      HTTP_CALL_CUT_OFF);
