@@ -4,9 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/events/causation_depth.h"
+#include "core/events/delivery_times.h"
 #include "core/subscriptions/path_pattern.h"
 #include "core/subscriptions/routes.h"
 #include "ingest/access_log.h"
@@ -169,6 +171,18 @@ static enum status check_registered(const struct intake *intake, struct error *e
     return STATUS_OK;
 }
 
+static enum status check_delivery_times(const struct intake *intake, struct error *error) {
+    int64_t now_us = clock_wall_us();
+    for (size_t i = 0; i < intake->events.count; i++) {
+        enum status status = event_delivery_times_check(intake->events.events[i], now_us, error);
+        if (status != STATUS_OK) {
+            error_prefix(error, "event %zu", i);
+            return status;
+        }
+    }
+    return STATUS_OK;
+}
+
 // STATUS_INVALID when the request's header is no number; else its events have at least that depth.
 static enum status take_causation_depth(struct intake *intake, struct error *error) {
     struct bytes header;
@@ -208,6 +222,7 @@ static void take_events(struct intake *intake) {
     }
     if (check_not_system(intake, &error) != STATUS_OK ||
         (!is_invoke && check_registered(intake, &error) != STATUS_OK) ||
+        check_delivery_times(intake, &error) != STATUS_OK ||
         take_causation_depth(intake, &error) != STATUS_OK) {
         intake_refuse(intake, 400, 0, "%s", error.text);
         return;

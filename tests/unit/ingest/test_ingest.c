@@ -2,6 +2,9 @@
 // refused.
 #include "tests/unit/ingest/ingest_test.h"
 
+#include "core/base/clock.h"
+#include "core/base/text.h"
+
 #define BATCH "Content-Type: application/cloudevents-batch+json\r\n"
 #define STRUCTURED "Content-Type: application/cloudevents+json\r\n"
 #define CUSTOM "Event: known\r\nContent-Type: application/json\r\n"
@@ -105,6 +108,24 @@ static void a_client_cannot_say_that_an_event_was_handled(void **state) {
            "ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\nce-type: t\r\nce-egsync: x\r\n", "",
            400, "reserved");
     expect_stored(state, 0);
+}
+
+static void an_event_may_ask_for_delivery_within_seven_days(void **state) {
+    static const char later[] = "ce-specversion: 1.0\r\nce-id: 1\r\nce-source: /s\r\n"
+                                "ce-type: t\r\nce-delivernotbefore: %s\r\n";
+    static const struct {
+        int64_t ahead_s;
+        unsigned status;
+    } cases[] = {{7 * 86400 - 600, 202}, {7 * 86400 + 600, 400}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        char time[TIMESTAMP_TEXT_SIZE];
+        char headers[256];
+        timestamp_format(clock_wall_us() + cases[i].ahead_s * 1000000, time);
+        snprintf(headers, sizeof headers, later, time);
+        expect(state, "POST /", headers, "", cases[i].status,
+               cases[i].status == 400 ? "event 0: delivernotbefore" : NULL);
+    }
+    expect_stored(state, 1);
 }
 
 static void a_custom_event_is_posted(void **state) {
@@ -261,6 +282,7 @@ int main(void) {
         FIXTURE_TEST(a_batch_with_one_bad_event_stores_nothing),
         FIXTURE_TEST(types_of_the_gateway_itself_cannot_be_sent),
         FIXTURE_TEST(a_client_cannot_say_that_an_event_was_handled),
+        FIXTURE_TEST(an_event_may_ask_for_delivery_within_seven_days),
         FIXTURE_TEST(a_custom_event_is_posted),
         FIXTURE_TEST(a_request_that_nothing_takes_is_404_and_not_stored),
         FIXTURE_TEST(a_request_under_an_async_subscription_is_stored),
