@@ -92,6 +92,13 @@ static enum record_sync record_sync_of(const struct settings *settings) {
                                         : RECORD_SYNC_ASYNC;
 }
 
+static enum outcome_recording recording_of(const struct settings *settings) {
+    const char *name = settings_text(settings, "record-outcomes");
+    return strcmp(name, "failures") == 0 ? OUTCOMES_OF_FAILURES
+           : strcmp(name, "off") == 0    ? OUTCOMES_OFF
+                                         : OUTCOMES_ON;
+}
+
 // A worker's share of --max-bodies; never less than one body, or none of that size could ever pass.
 static size_t bodies_of_worker(const struct node *node) {
     size_t one = (size_t)settings_number(node->settings.settings, "max-body");
@@ -207,6 +214,8 @@ static enum status start_dispatcher(struct node *node, struct error *error) {
         workers[i] = (struct dispatcher_worker){.loop = node->workers[i].loop,
                                                 .invoker = node->workers[i].invoker};
     }
+    struct retry_tiers tiers =
+        retry_tiers_divided(settings_number(node->settings.settings, "retry-time-divisor"));
     struct dispatcher_options options = {
         .log = node->stores.log,
         .registry = node->stores.registry,
@@ -217,6 +226,9 @@ static enum status start_dispatcher(struct node *node, struct error *error) {
                      : "eg-dispatcher",
         .source = settings_text(node->settings.settings, "source"),
         .is_hosted = settings_text(node->settings.settings, "hosted-domain") != NULL,
+        .node = node->id,
+        .recording = recording_of(node->settings.settings),
+        .tiers = &tiers,
     };
     enum status status = dispatcher_create(&options, &node->dispatcher, error);
     free(workers);

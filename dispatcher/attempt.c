@@ -108,6 +108,17 @@ static const struct event *deepest_event(const struct attempt *attempt) {
     return deepest;
 }
 
+// Returns how many are left.
+static size_t drop_empty(struct http_header *headers, size_t count) {
+    size_t kept = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (headers[i].value.size > 0) {
+            headers[kept++] = headers[i];
+        }
+    }
+    return kept;
+}
+
 static void invoke(struct attempt *attempt) {
     const struct subscription *subscription = attempt->queue->subscription;
     const struct lane *lane = attempt->queue->partition->lane;
@@ -118,13 +129,14 @@ static void invoke(struct attempt *attempt) {
     snprintf(number, sizeof number, "%u", first->attempts);
     trace_context_write(&first->taken->trace, random_below(UINT64_MAX), traceparent);
     causation_depth_write_next(deepest_event(attempt), depth);
-    struct bytes tracestate = trace_state_of(first->taken->event);
-    const struct http_header headers[] = {
+    struct http_header headers[] = {
         {BYTES("Event-Gateway-Attempt"), bytes_of_text(number)},
         {BYTES("Event-Gateway-Subscription"), subscription->id},
         {BYTES("traceparent"), bytes_of_text(traceparent)},
         {BYTES(CAUSATION_DEPTH_HEADER), bytes_of_text(depth)},
-        {BYTES("tracestate"), tracestate},
+        // Only where there is something to say.
+        {BYTES("tracestate"), trace_state_of(first->taken->event)},
+        {BYTES("Event-Gateway-Retry-Reason"), bytes_of_text(first->reason)},
     };
     struct event_params params = params_of(first);
     struct buffer body = {0};
@@ -136,7 +148,7 @@ static void invoke(struct attempt *attempt) {
         .params = &params,
         .event_type = delivery_type(first),
         .headers = headers,
-        .header_count = ARRAY_LENGTH(headers) - (tracestate.size == 0),
+        .header_count = drop_empty(headers, ARRAY_LENGTH(headers)),
         .timeout_ms = subscription->delivery.timeout_ms,
     };
     if (batch_is_wanted(attempt->queue)) {

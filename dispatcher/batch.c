@@ -58,7 +58,7 @@ static bool fits(const struct taking *taking, const struct delivery *delivery) {
     return taking->count == 0 ||
            (taking->count < taking->limit && delivery->batch_limit == taking->batch_limit &&
             taking->bytes + delivery->taken->bytes <= BATCH_BYTES_MAX &&
-            delivery_may_begin(delivery, &reason));
+            delivery_may_begin(delivery, &reason) && !delivery_is_early(delivery));
 }
 
 static void take(struct taking *taking, struct delivery_list *list, struct delivery *delivery) {

@@ -9,7 +9,9 @@
 #include "dispatcher/dead_letters.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
+#include "dispatcher/parking.h"
 #include "dispatcher/partition.h"
+#include "dispatcher/schedule_private.h"
 #include "dispatcher/subscription_queue.h"
 
 #include <stdlib.h>
@@ -61,6 +63,11 @@ bool delivery_may_begin(const struct delivery *delivery, enum give_up_reason *re
     return true;
 }
 
+bool delivery_is_early(const struct delivery *delivery) {
+    int64_t not_before_us = delivery->taken->not_before_us;
+    return not_before_us > 0 && not_before_us > clock_wall_us();
+}
+
 // A system event has two spellings, and each subscriber gets the one that it asked for.
 struct bytes delivery_type(const struct delivery *delivery) {
     return event_type_is_system(delivery->taken->event->type)
@@ -76,15 +83,16 @@ struct delivery_list *delivery_list_of(const struct delivery *delivery) {
 }
 
 void delivery_forget(struct delivery *delivery) {
-    struct event_loop *loop = delivery->queue->partition->lane->loop;
     switch (delivery->state) {
     case DELIVERY_IN_FLIGHT:
         // Its call is let run to its end: cut off half-way it would do no less.
         attempt_forget(delivery);
         break;
     case DELIVERY_RETRY_WAIT:
-        event_loop_timer_stop(loop, &delivery->timer);
-        metric_add(dispatcher_metrics()->retries_waiting, -1);
+        schedule_stop_waiting(delivery);
+        break;
+    case DELIVERY_PARKING:
+        parking_post_forget(delivery->parking);
         break;
     case DELIVERY_DEAD_LETTERING:
         dead_letter_post_forget(delivery->post);

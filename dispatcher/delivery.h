@@ -4,10 +4,16 @@
 //      │ that is finished
 //      ▼       room in maxInFlight and flow    2xx
 //   WAITING ───────────────────────▶ IN_FLIGHT ───────────────────────────▶ FINISHED
-//      ▲                               │   │                                   ▲
-//      │ the wait is over     retried  │   │ given up                          │
-//      └────────────── RETRY_WAIT ◀────┘   └──▶ DEAD_LETTERING ────────────────┘
-//                                                append; again until the log confirms
+//      ▲                               │   │ given up                          ▲  ▲
+//      │ the wait is over   short wait │   ├──▶ DEAD_LETTERING ────────────────┘  │
+//      └────────────── RETRY_WAIT ◀────┤   │    append; again until it is confirmed
+//                          │           │   │ long wait                            │
+//                          │           └───┴──▶ PARKING ──────────────────────────┘
+//                          └──────────────────▶ append; again until it is confirmed
+//
+// What is parked lies in eg.retry.* and is finished here; it comes back from there as a delivery of
+// a record of that stream, in RETRY_WAIT until it is due or goes on to another tier. An event that
+// asks for later delivery (delivernotbefore) begins in RETRY_WAIT or PARKING.
 //
 // A delivery of a deleted subscription is finished from HELD, WAITING, RETRY_WAIT, or when its call
 // has failed. One whose event's life has ended goes from WAITING to DEAD_LETTERING without a call.
@@ -16,10 +22,11 @@
 // Invariants:
 //   1. It is in exactly one list of its queue until it is finished or forgotten.
 //   2. Only calls take places in the queue's in_flight (attempt.h).
-//   3. DEAD_LETTERING is left only when the log has confirmed the dead letter.
+//   3. DEAD_LETTERING and PARKING are left only when the log has confirmed the append; PARKING also
+//      for RETRY_WAIT, when the log will never take it.
 //   4. A forgotten delivery changes nothing: a call that still runs does not know it any more.
 //   5. Of one key of an ordered subscription only the first is WAITING or in a state that follows,
-//      together with those behind it that are in the same call.
+//      together with those behind it that are in the same call. None of them is parked.
 #ifndef EVENT_GATEWAY_DISPATCHER_DELIVERY_H
 #define EVENT_GATEWAY_DISPATCHER_DELIVERY_H
 
@@ -39,6 +46,7 @@ struct dead_letter_post;
 struct delivery_list;
 struct event;
 struct invocation_result;
+struct parking_post;
 struct partition;
 struct route_match;
 struct subscription_queue;
@@ -48,6 +56,7 @@ enum delivery_state {
     DELIVERY_WAITING,
     DELIVERY_IN_FLIGHT,
     DELIVERY_RETRY_WAIT,
+    DELIVERY_PARKING,
     DELIVERY_DEAD_LETTERING,
     DELIVERY_FINISHED,
 };
@@ -58,8 +67,11 @@ struct taken_event {
     struct partition *partition;
     const struct event *event;
     uint32_t open_deliveries;
-    size_t bytes;       // what the window counts for it
-    int64_t expires_us; // wall clock, by the extension expirytime; INT64_MAX = never
+    size_t bytes;             // what the window counts for it
+    int64_t expires_us;       // wall clock, by the extension expirytime; INT64_MAX = never
+    int64_t not_before_us;    // wall clock, by the extension delivernotbefore; 0 = at once
+    int32_t partition_number; // where the event lies in eg.events
+    int64_t offset;
     struct trace_context trace;
 };
 
@@ -75,8 +87,13 @@ struct delivery {
     uint32_t attempts;         // begun
     int64_t first_us, last_us; // wall clock, of the first and the last attempt
     unsigned last_status;
+    char reason[32];               // why the last attempt failed: "status 503", "timed out"
+    int64_t due_us;                // wall clock; 0 = when the timer expires
     struct event_loop_timer timer; // RETRY_WAIT
-    struct dead_letter_post *post; // DEAD_LETTERING
+    union {
+        struct dead_letter_post *post; // DEAD_LETTERING
+        struct parking_post *parking;  // PARKING
+    };
     size_t param_count;
     struct http_header params[]; // with their bytes behind them
 };
@@ -93,6 +110,8 @@ struct delivery_list *delivery_list_of(const struct delivery *delivery);
 // Whether it may be sent; if not, why it is given up instead: its event's life has ended by its
 // expirytime, or it is one of an endless chain.
 bool delivery_may_begin(const struct delivery *delivery, enum give_up_reason *ret_reason);
+// Whether its event asked for delivery at a later time than now.
+bool delivery_is_early(const struct delivery *delivery);
 // Out of its list already. Frees it; one of its key that it held may go then (it waits).
 void delivery_forget(struct delivery *delivery);
 

@@ -14,6 +14,8 @@
 #include "core/event_log/event_log.h"
 #include "core/functions/invoker.h"
 #include "core/registry/registry.h"
+#include "dispatcher/outcomes.h"
+#include "dispatcher/retry_tiers.h"
 
 struct dispatcher;
 
@@ -36,6 +38,9 @@ struct dispatcher_options {
     int64_t
         notice_interval_ms; // between two notices of a subscription's dead letters; 0 = a minute
     int64_t hand_over_ms;   // what is in flight may finish when a partition goes; 0 = 5000
+    const char *node;       // who delivers, for eg.outcome; NULL = not told
+    enum outcome_recording recording;
+    const struct retry_tiers *tiers; // copied; NULL = those of retry_tiers.h
 };
 // Starts reading. The loops may run already or start later.
 enum status must_check dispatcher_create(const struct dispatcher_options *options,

@@ -70,6 +70,32 @@ static struct metric_family functions_throttled = {
     .help = "Functions that get fewer calls at once because they answered 429 or 503.",
     .kind = METRIC_GAUGE,
 };
+static struct metric_family parked = {
+    .name = "eventgateway_deliveries_parked_total",
+    .help = "Times that a delivery was stored in the log to wait there; one can be parked again.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric_family parking_failures = {
+    .name = "eventgateway_parking_append_failures_total",
+    .help = "Parked deliveries that the log did not confirm; each is tried again.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric_family parked_now = {
+    .name = "eventgateway_deliveries_parked",
+    .help = "Deliveries that wait in the log, over the partitions of this node.",
+    .kind = METRIC_GAUGE,
+    .label_names = {"tier"},
+};
+static struct metric_family outcomes = {
+    .name = "eventgateway_outcomes_recorded_total",
+    .help = "Outcomes of attempts that the log has taken.",
+    .kind = METRIC_COUNTER,
+};
+static struct metric_family outcomes_dropped = {
+    .name = "eventgateway_outcomes_dropped_total",
+    .help = "Outcomes of attempts that the log did not take; deliveries do not depend on them.",
+    .kind = METRIC_COUNTER,
+};
 static struct metric_family backlog = {
     .name = "eventgateway_events_backlog",
     .help = "Offsets in the log that are not finished, over the partitions of this node.",
@@ -104,9 +130,16 @@ static void find_metrics(void) {
         .dead_letters = METRIC(&dead_letters, NULL),
         .dead_letter_failures = METRIC(&dead_letter_failures, NULL),
         .functions_throttled = METRIC(&functions_throttled, NULL),
+        .parked = METRIC(&parked, NULL),
+        .parking_failures = METRIC(&parking_failures, NULL),
+        .outcomes = METRIC(&outcomes, NULL),
+        .outcomes_dropped = METRIC(&outcomes_dropped, NULL),
         .backlog = METRIC(&backlog, NULL),
         .partitions = METRIC(&partitions, NULL),
     };
+    for (size_t i = 0; i < RETRY_TIER_COUNT; i++) {
+        metrics.parked_now[i] = METRIC(&parked_now, retry_tier_name(i));
+    }
     for (int i = 0; i < DELIVERY_END_COUNT; i++) {
         metrics.deliveries[i] = METRIC(&deliveries, end_names[i]);
     }

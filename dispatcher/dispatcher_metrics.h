@@ -4,6 +4,7 @@
 
 #include "core/base/metrics.h"
 #include "core/functions/invoker.h"
+#include "dispatcher/retry_tiers.h"
 
 // How a delivery ended.
 enum delivery_end {
@@ -28,6 +29,10 @@ struct dispatcher_metrics {
     struct metric *dead_letters;
     struct metric *dead_letter_failures; // appends that the log did not confirm
     struct metric *functions_throttled;
+    struct metric *parked; // stored in eg.retry.*
+    struct metric *parking_failures;
+    struct metric *parked_now[RETRY_TIER_COUNT];
+    struct metric *outcomes, *outcomes_dropped;
     struct metric *backlog;
     struct metric *partitions;
 };

@@ -100,6 +100,7 @@ static void feed_assigned(void *context, int32_t number, int64_t start_offset) {
     struct partition_options options = {
         .reader = feed->reader,
         .number = number,
+        .tier = feed->tier,
         .start_offset = start_offset,
         .window_max_events = feed->window_max_events,
     };
@@ -128,12 +129,29 @@ static void log_refused(const struct stored_record *stored, const struct error *
     }
 }
 
-static void decode(const struct stored_record *stored, struct taken_record *ret_taken) {
+static enum status decode_parked(const struct stored_record *stored, struct taken_record *ret_taken,
+                                 struct error *error) {
+    ret_taken->parked = memory_allocate(sizeof *ret_taken->parked);
+    enum status status =
+        parked_delivery_decode(stored, &ret_taken->parked->delivery, &ret_taken->parked->storage,
+                               &ret_taken->event, error);
+    if (status != STATUS_OK) {
+        taken_parked_destroy(ret_taken->parked);
+        ret_taken->parked = NULL;
+    }
+    return status;
+}
+
+static void decode(const struct feed *feed, const struct stored_record *stored,
+                   struct taken_record *ret_taken) {
     struct error error;
-    ret_taken->offset = stored->offset;
-    ret_taken->bytes = record_size(&stored->record);
-    ret_taken->event = NULL;
-    if (event_record_decode(stored, &ret_taken->event, &error) != STATUS_OK) {
+    *ret_taken = (struct taken_record){.offset = stored->offset,
+                                       .stored_ms = stored->timestamp_ms,
+                                       .bytes = record_size(&stored->record)};
+    enum status status = feed->tier == PARTITION_OF_EVENTS
+                             ? event_record_decode(stored, &ret_taken->event, &error)
+                             : decode_parked(stored, ret_taken, &error);
+    if (status != STATUS_OK) {
         ret_taken->event = NULL;
         log_refused(stored, &error);
     }
@@ -153,7 +171,7 @@ static void feed_records(void *context, int32_t number, const struct stored_reco
     batch->count = count;
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        decode(&records[i], &batch->records[i]);
+        decode(feed, &records[i], &batch->records[i]);
         bytes += batch->records[i].bytes;
     }
     window_take(&partition->window, count, bytes);
@@ -196,7 +214,8 @@ static void feed_passed_by_retention(void *context, int32_t number, int64_t posi
 enum status feed_start(struct feed *feed, struct event_log *log, const char *group,
                        int64_t reader_hand_over_ms, struct error *error) {
     struct event_log_reader_options options = {
-        .stream = EVENT_LOG_EVENTS,
+        .stream = feed->tier == PARTITION_OF_EVENTS ? EVENT_LOG_EVENTS
+                                                    : retry_tier_stream((size_t)feed->tier),
         .group = group,
         .context = feed,
         .assigned = feed_assigned,
@@ -207,6 +226,15 @@ enum status feed_start(struct feed *feed, struct event_log *log, const char *gro
         .hand_over_ms = reader_hand_over_ms,
     };
     return event_log_reader_create(log, &options, &feed->reader, error);
+}
+
+static void reader_closed(void *context) {
+    struct feed *feed = context;
+    sem_post(feed->closed);
+}
+
+void feed_close(struct feed *feed) {
+    event_log_reader_close(feed->reader, reader_closed);
 }
 
 void feed_clear(struct feed *feed) {

@@ -63,6 +63,8 @@ void lane_init(struct lane *lane) {
     lane->changed_task.run = configuration_changed;
     atomic_init(&lane->is_change_posted, false);
     atomic_init(&lane->budget.bytes, 0);
+    atomic_init(&lane->parked_budget.bytes, 0);
+    outcomes_init(&lane->outcomes);
 }
 
 void lane_add(struct lane *lane, struct partition *partition) {
@@ -109,6 +111,7 @@ static void stop(struct event_loop_task *task) {
     while (lane->partitions) {
         partition_destroy(lane->partitions);
     }
+    outcomes_close(&lane->outcomes);
     if (lane->is_hooked) {
         event_loop_hook_remove(lane->loop, &lane->hook);
         flow_stop(&lane->flow);

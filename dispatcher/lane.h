@@ -16,6 +16,8 @@
 #include "core/system/system_emitter.h"
 #include "dispatcher/backlog.h"
 #include "dispatcher/flow.h"
+#include "dispatcher/outcomes.h"
+#include "dispatcher/retry_tiers.h"
 #include "dispatcher/window.h"
 
 struct dead_letter_notices;
@@ -27,10 +29,14 @@ struct lane {
     struct event_log *log;
     struct registry *registry;
     struct backlog *backlog;
+    struct backlog *parked[RETRY_TIER_COUNT]; // as backlog, of eg.retry.*
     struct window_budget budget;
     struct flow flow;
     struct system_emitter emitter;
     struct dead_letter_notices *notices; // of all lanes
+    struct window_budget parked_budget;  // what waits takes no place of what runs
+    const struct retry_tiers *tiers;
+    struct outcomes outcomes;
 
     const struct snapshot *snapshot; // NULL until it was needed first
     struct partition *partitions;
@@ -45,7 +51,8 @@ struct lane {
     sem_t *stopped;
 };
 
-// The owner has filled in loop to notices, budget.bytes_max, and has initialised the flow.
+// The owner has filled in loop to tiers, of the budgets bytes_max, of outcomes what it wants, and
+// has initialised the flow.
 void lane_init(struct lane *lane);
 // Any thread: the registry has a new snapshot.
 void lane_post_change(struct lane *lane);

@@ -3,7 +3,7 @@
 #include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
-#include "core/base/text.h"
+#include "core/events/delivery_times.h"
 #include "core/events/event.h"
 #include "core/registry/snapshot.h"
 #include "core/subscriptions/routes.h"
@@ -11,6 +11,7 @@
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/rates.h"
+#include "dispatcher/retry_partition.h"
 #include "dispatcher/schedule.h"
 
 #include <assert.h>
@@ -21,10 +22,13 @@ struct partition *partition_create(struct lane *lane, const struct partition_opt
     partition->lane = lane;
     partition->reader = options->reader;
     partition->number = options->number;
+    partition->tier = options->tier;
+    bool is_of_events = options->tier == PARTITION_OF_EVENTS;
+    partition->backlog = is_of_events ? lane->backlog : lane->parked[options->tier];
     partition->committed = options->start_offset;
     offset_tracker_init(&partition->tracker, options->start_offset);
-    window_init(&partition->window, &lane->budget, options->window_max_events, options->reader,
-                options->number);
+    window_init(&partition->window, is_of_events ? &lane->budget : &lane->parked_budget,
+                options->window_max_events, options->reader, options->number);
     return partition;
 }
 
@@ -32,19 +36,14 @@ void partition_start(struct partition *partition) {
     partition->state = PARTITION_FED;
     lane_add(partition->lane, partition);
     lane_refresh(partition->lane);
-    rates_add_partitions(partition->lane->flow.rates, 1);
-    backlog_set(partition->lane->backlog, partition->number, partition, partition->committed);
+    if (partition->tier == PARTITION_OF_EVENTS) {
+        rates_add_partitions(partition->lane->flow.rates, 1);
+    }
+    backlog_set(partition->backlog, partition->number, partition, partition->committed);
 }
 
 bool partition_is_fed(const struct partition *partition) {
     return partition->state == PARTITION_FED;
-}
-
-static int64_t expiry_of(const struct event *event) {
-    const struct event_extension *expiry = event_extension(event, "expirytime");
-    int64_t expires_us;
-    return expiry && timestamp_parse(expiry->value, &expires_us) == STATUS_OK ? expires_us
-                                                                              : INT64_MAX;
 }
 
 static void taken_destroy(struct taken_event *taken) {
@@ -55,12 +54,26 @@ static void taken_destroy(struct taken_event *taken) {
 
 static void take_event_over(struct partition *partition, struct taken_event *taken) {
     offset_tracker_finish(&partition->tracker, &taken->place);
-    const struct dispatcher_metrics *metrics = dispatcher_metrics();
-    metric_add(metrics->events_processed, 1);
-    metric_observe_us(metrics->processing_time,
-                      clock_wall_us() - taken->event->context.received_us);
+    if (partition->tier == PARTITION_OF_EVENTS) {
+        const struct dispatcher_metrics *metrics = dispatcher_metrics();
+        metric_add(metrics->events_processed, 1);
+        metric_observe_us(metrics->processing_time,
+                          clock_wall_us() - taken->event->context.received_us);
+    }
     lane_mark(partition->lane, partition);
     taken_destroy(taken);
+}
+
+void taken_parked_destroy(struct taken_parked *parked) {
+    if (parked) {
+        buffer_clear(&parked->storage);
+        free(parked);
+    }
+}
+
+void partition_charge(struct partition *partition, struct taken_event *taken, size_t size) {
+    taken->bytes += size;
+    window_charge(&partition->window, size);
 }
 
 void partition_delivery_finished(struct partition *partition, struct taken_event *taken) {
@@ -83,8 +96,7 @@ static void add_delivery(void *context, const struct route_match *match) {
     if (match->subscription->delivery.ordering == ORDERING_KEY) {
         size += key_order_size(event_key(taken->event));
     }
-    taken->bytes += size;
-    window_charge(&partition->window, size);
+    partition_charge(partition, taken, size);
     schedule_add(delivery_create(queue, taken, match));
 }
 
@@ -94,26 +106,41 @@ static void match_event(struct partition *partition, struct taken_event *taken) 
                                 .type = event->type,
                                 .method = event->context.method,
                                 .path = event->context.path};
-    // Held while its deliveries are made: one that is dropped at once must not end the event.
-    taken->open_deliveries = 1;
     routes_match_async(snapshot_routes(partition->lane->snapshot), &query, add_delivery, taken);
     partition_delivery_finished(partition, taken);
 }
 
-static void take_record(struct partition *partition, const struct taken_record *record) {
+struct taken_event *partition_take_event(struct partition *partition,
+                                         const struct taken_record *record) {
     struct taken_event *taken = memory_allocate(sizeof *taken);
     taken->place.offset = record->offset;
     taken->partition = partition;
     taken->event = record->event;
     taken->bytes = record->bytes;
-    taken->expires_us = expiry_of(record->event);
+    taken->expires_us = event_expires_us(record->event);
+    taken->not_before_us = event_not_before_us(record->event);
+    taken->partition_number = partition->number;
+    taken->offset = record->offset;
     taken->trace =
         trace_context_of(record->event, random_below(UINT64_MAX), random_below(UINT64_MAX));
     if (!offset_tracker_seen(&partition->tracker, &taken->place)) {
         taken_destroy(taken); // The log gave it twice.
+        return NULL;
+    }
+    // Held while its deliveries are made: one that is dropped at once must not end the event.
+    taken->open_deliveries = 1;
+    return taken;
+}
+
+static void take_record(struct partition *partition, const struct taken_record *record) {
+    if (partition->tier != PARTITION_OF_EVENTS) {
+        retry_partition_take(partition, record);
         return;
     }
-    match_event(partition, taken);
+    struct taken_event *taken = partition_take_event(partition, record);
+    if (taken) {
+        match_event(partition, taken);
+    }
 }
 
 void partition_take(struct partition *partition, const struct taken_record *records, size_t count) {
@@ -166,8 +193,10 @@ void partition_destroy(struct partition *partition) {
         taken_destroy(taken);
     }
     event_loop_timer_stop(partition->lane->loop, &partition->hand_over_timer);
-    backlog_remove(partition->lane->backlog, partition->number, partition);
-    rates_add_partitions(partition->lane->flow.rates, -1);
+    backlog_remove(partition->backlog, partition->number, partition);
+    if (partition->tier == PARTITION_OF_EVENTS) {
+        rates_add_partitions(partition->lane->flow.rates, -1);
+    }
     lane_remove(partition->lane, partition);
     free(partition);
 }
@@ -195,7 +224,7 @@ void partition_settle(struct partition *partition) {
     if (position > partition->committed) {
         partition->committed = position;
         event_log_reader_commit(partition->reader, partition->number, position);
-        backlog_set(partition->lane->backlog, partition->number, partition, position);
+        backlog_set(partition->backlog, partition->number, partition, position);
     }
     if (partition->state == PARTITION_HANDING_OVER && partition->running == 0) {
         release(partition);

@@ -1,6 +1,6 @@
-// A partition of the log while it is ours: what was taken from it, which deliveries came of that,
-// and what may be committed. One object for each assignment; it is made on the consumer's thread
-// and belongs to its lane's loop from then on.
+// A partition of the log while it is ours, of eg.events or of eg.retry.*: what was taken from it,
+// which deliveries came of that, and what may be committed. One object for each assignment; it is
+// made on the consumer's thread and belongs to its lane's loop from then on.
 //
 //   create        start          revoke                 nothing runs any more, or the time is up
 //   ──────▶ NEW ────────▶ FED ────────▶ HANDING_OVER ───────────────────────────▶ released, gone
@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "core/base/event_loop.h"
+#include "core/events/parked_record.h"
 #include "dispatcher/offset_tracker.h"
 #include "dispatcher/subscription_queue.h"
 #include "dispatcher/window.h"
@@ -37,16 +38,21 @@ enum partition_state {
     PARTITION_HANDING_OVER,
 };
 
+#define PARTITION_OF_EVENTS (-1)
+
 struct partition {
     enum partition_state state;
     struct lane *lane;
     struct event_log_reader *reader;
     int32_t number;
+    int tier; // of eg.retry.*; PARTITION_OF_EVENTS
+    struct backlog *backlog;
     struct offset_tracker tracker;
     int64_t committed;    // what the reader was told last
     struct window window; // also the consumer's thread's
     struct queue_table queues;
-    size_t running; // calls, and deliveries DEAD_LETTERING
+    size_t running; // calls, and deliveries PARKING or DEAD_LETTERING
+    size_t delayed; // deliveries in RETRY_WAIT
     struct event_loop_timer hand_over_timer;
 
     struct partition *next; // the lane's
@@ -54,17 +60,27 @@ struct partition {
     struct partition *next_dirty;
 };
 
+// What a record of eg.retry.* says of its delivery.
+struct taken_parked {
+    struct parked_delivery delivery; // points into storage
+    struct buffer storage;
+};
+
 // A record on its way from the consumer's thread.
 struct taken_record {
     int64_t offset;
+    int64_t stored_ms; // since 1970
     size_t bytes;
-    const struct event *event; // a reference; NULL: it is no event
+    const struct event *event;   // a reference; NULL: it is no event
+    struct taken_parked *parked; // of eg.retry.* only; taken over
 };
+void taken_parked_destroy(struct taken_parked *parked);
 
 // The consumer's thread.
 struct partition_options {
     struct event_log_reader *reader;
     int32_t number;
+    int tier;
     int64_t start_offset;
     size_t window_max_events;
 };
@@ -86,6 +102,12 @@ void partition_configuration_changed(struct partition *partition);
 // The end of a turn in which it was marked.
 void partition_settle(struct partition *partition);
 
+// For what takes records: counts the event in, held open until partition_delivery_finished is
+// called for it. NULL: the log gave it twice, and the reference is given back.
+struct taken_event *partition_take_event(struct partition *partition,
+                                         const struct taken_record *record);
+// For what makes deliveries: memory that one costs.
+void partition_charge(struct partition *partition, struct taken_event *taken, size_t size);
 // For deliveries: one more of the event's is finished.
 void partition_delivery_finished(struct partition *partition, struct taken_event *taken);
 // Whether further attempts may begin.

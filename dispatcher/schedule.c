@@ -9,10 +9,12 @@
 #include "dispatcher/batch.h"
 #include "dispatcher/dead_letter_notices.h"
 #include "dispatcher/dead_letters.h"
+#include "dispatcher/delivery_outcome.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/partition.h"
 #include "dispatcher/retry_policy.h"
+#include "dispatcher/schedule_private.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -25,19 +27,17 @@
 // Why a delivery is given up, and what is known of its last attempt.
 struct give_up {
     enum give_up_reason reason;
-    const char *error_text;
-    struct bytes answer;
+    const struct invocation_result *result; // of the last attempt; NULL: none led to it
 };
 
-static void drop_if_empty(struct subscription_queue *queue) {
+void schedule_drop_if_empty(struct subscription_queue *queue) {
     queue_table_drop_if_empty(&queue->partition->queues, queue);
 }
 
-// Out of its list already.
-static void finish(struct delivery *delivery, enum delivery_end end) {
+void schedule_leave_started(struct delivery *delivery) {
     struct partition *partition = delivery->queue->partition;
     struct taken_event *taken = delivery->taken;
-    metric_add(dispatcher_metrics()->deliveries[end], 1);
+    delivery_list_remove(&delivery->queue->started, delivery);
     delivery->state = DELIVERY_FINISHED;
     subscription_queue_leave_order(delivery->queue, delivery);
     free(delivery);
@@ -45,18 +45,15 @@ static void finish(struct delivery *delivery, enum delivery_end end) {
 }
 
 static void finish_started(struct delivery *delivery, enum delivery_end end) {
-    delivery_list_remove(&delivery->queue->started, delivery);
-    finish(delivery, end);
+    metric_add(dispatcher_metrics()->deliveries[end], 1);
+    schedule_leave_started(delivery);
 }
 
-// A partition that hands over may have waited for this one.
-static void call_ended(struct partition *partition) {
+void schedule_call_ended(struct partition *partition) {
     assert(partition->running > 0);
     partition->running--;
     lane_mark(partition->lane, partition);
 }
-
-static void pump(struct subscription_queue *queue);
 
 static void dead_letter_stored(void *context) {
     struct delivery *delivery = context;
@@ -64,17 +61,17 @@ static void dead_letter_stored(void *context) {
     struct lane *lane = queue->partition->lane;
     dead_letter_notices_add(lane->notices, lane, queue->subscription,
                             dead_letter_post_reason(delivery->post));
-    call_ended(queue->partition);
+    schedule_call_ended(queue->partition);
     finish_started(delivery, DELIVERY_END_DEAD_LETTERED);
-    pump(queue); // The next one of its key may go.
-    drop_if_empty(queue);
+    schedule_pump(queue); // The next one of its key may go.
+    schedule_drop_if_empty(queue);
 }
 
 static void write_reason(const struct delivery *delivery, const struct give_up *why, char *ret_text,
                          size_t size) {
     const char *name = give_up_reason_name(why->reason);
-    if (why->error_text[0] != '\0') {
-        snprintf(ret_text, size, "%s: %s", name, why->error_text);
+    if (why->result && why->result->error_text[0] != '\0') {
+        snprintf(ret_text, size, "%s: %s", name, why->result->error_text);
     } else if (delivery->last_status > 0) {
         snprintf(ret_text, size, "%s: status %u", name, delivery->last_status);
     } else {
@@ -113,9 +110,10 @@ static void start_dead_letter(struct delivery *delivery, const struct give_up *w
         .first_us = delivery->first_us,
         .last_us = delivery->last_us,
         .last_status = delivery->last_status,
-        .last_answer = bytes_slice(why->answer, 0, ANSWER_KEPT_BYTES),
-        .partition = partition->number,
-        .offset = delivery->taken->place.offset,
+        .last_answer =
+            why->result ? bytes_slice(why->result->body, 0, ANSWER_KEPT_BYTES) : (struct bytes){0},
+        .partition = delivery->taken->partition_number,
+        .offset = delivery->taken->offset,
     };
     delivery->state = DELIVERY_DEAD_LETTERING;
     partition->running++;
@@ -128,7 +126,12 @@ static void give_up(struct delivery *delivery, const struct give_up *why) {
     char reason[512];
     write_reason(delivery, why, reason, sizeof reason);
     log_given_up(delivery, reason);
-    if (delivery->queue->subscription->delivery.has_dead_letter) {
+    bool has_dead_letter = delivery->queue->subscription->delivery.has_dead_letter;
+    struct delivery_note note = {.kind = has_dead_letter ? OUTCOME_DEAD_LETTERED : OUTCOME_DROPPED,
+                                 .result = why->result,
+                                 .reason = bytes_of_text(reason)};
+    delivery_note_outcome(delivery, &note);
+    if (has_dead_letter) {
         start_dead_letter(delivery, why, reason);
     } else {
         finish_started(delivery, DELIVERY_END_DROPPED);
@@ -147,16 +150,43 @@ static void begin_call(struct subscription_queue *queue, uint32_t limit,
     }
 }
 
-// The first that waits cannot be called for good.
-static bool gives_up_first(struct subscription_queue *queue) {
+static void unsubscribe_started(struct delivery *delivery, const struct invocation_result *result) {
+    delivery_note_outcome(delivery,
+                          &(struct delivery_note){.kind = OUTCOME_UNSUBSCRIBED, .result = result});
+    finish_started(delivery, DELIVERY_END_UNSUBSCRIBED);
+}
+
+// In the started list. It may be gone afterwards, so what is told of it is taken down before.
+static void delay(struct delivery *delivery, int64_t due_us, struct delivery_note *note) {
+    note->kind = schedule_delays_in_log(delivery, due_us) ? OUTCOME_PARKED : OUTCOME_RETRY;
+    note->next_attempt_us = due_us;
+    delivery_note_outcome(delivery, note);
+    schedule_delay(delivery, due_us);
+}
+
+// In the started list: the event asked for later delivery.
+static void delay_early(struct delivery *delivery) {
+    delay(delivery, delivery->taken->not_before_us,
+          &(struct delivery_note){.reason = BYTES("delivernotbefore")});
+}
+
+// The first that waits cannot be called, for good or now, and is out of the way.
+static bool passes_over_first(struct subscription_queue *queue) {
     struct delivery *first = queue->waiting.first;
-    struct give_up why = {.error_text = ""};
-    if (delivery_may_begin(first, &why.reason)) {
+    struct give_up why = {.result = NULL};
+    bool may_begin = delivery_may_begin(first, &why.reason);
+    if (may_begin && !queue->is_gone && !delivery_is_early(first)) {
         return false;
     }
     delivery_list_remove(&queue->waiting, first);
     delivery_list_append(&queue->started, first);
-    give_up(first, &why);
+    if (queue->is_gone) {
+        unsubscribe_started(first, NULL);
+    } else if (!may_begin) {
+        give_up(first, &why);
+    } else {
+        delay_early(first);
+    }
     return true;
 }
 
@@ -185,7 +215,7 @@ static void pump_some(struct subscription_queue *queue, uint32_t calls_max) {
     assert(!queue->waiting.first || partition_is_fed(queue->partition));
     uint32_t calls = 0;
     while (queue->waiting.first && !flow_is_waiting(&queue->flow)) {
-        if (gives_up_first(queue)) {
+        if (passes_over_first(queue)) {
             continue;
         }
         if (calls == calls_max) {
@@ -197,7 +227,7 @@ static void pump_some(struct subscription_queue *queue, uint32_t calls_max) {
     }
 }
 
-static void pump(struct subscription_queue *queue) {
+void schedule_pump(struct subscription_queue *queue) {
     pump_some(queue, UINT32_MAX);
 }
 
@@ -205,43 +235,32 @@ static void batch_waited_long_enough(struct event_loop_timer *timer) {
     struct subscription_queue *queue = CONTAINER_OF(timer, struct subscription_queue, batch_timer);
     queue->is_batch_waiting = false;
     queue->is_batch_due = true;
-    pump(queue);
-    drop_if_empty(queue);
+    schedule_pump(queue);
+    schedule_drop_if_empty(queue);
 }
 
 void schedule_resume(struct flow_member *member) {
     struct subscription_queue *queue = CONTAINER_OF(member, struct subscription_queue, flow);
     pump_some(queue, 1);
-    drop_if_empty(queue);
+    schedule_drop_if_empty(queue);
 }
 
 void schedule_add(struct delivery *delivery) {
     struct subscription_queue *queue = delivery->queue;
-    subscription_queue_add(queue, delivery);
-    pump(queue);
-    drop_if_empty(queue);
-}
-
-static void wait_is_over(struct event_loop_timer *timer) {
-    struct delivery *delivery = CONTAINER_OF(timer, struct delivery, timer);
-    struct subscription_queue *queue = delivery->queue;
-    metric_add(dispatcher_metrics()->retries_waiting, -1);
-    delivery_list_remove(&queue->started, delivery);
-    delivery->state = DELIVERY_WAITING;
-    delivery_list_append(&queue->waiting, delivery);
-    pump(queue);
-    drop_if_empty(queue);
-}
-
-static void wait_for_retry(struct delivery *delivery, int64_t wait_ms) {
-    int64_t wait_us;
-    if (__builtin_mul_overflow(wait_ms, 1000, &wait_us)) {
-        wait_us = INT64_MAX;
+    bool is_ordered = queue->subscription->delivery.ordering == ORDERING_KEY;
+    if (delivery_is_early(delivery) && !is_ordered) {
+        delivery_list_append(&queue->started, delivery);
+        delay_early(delivery);
+    } else {
+        subscription_queue_add(queue, delivery); // One that is early waits when its turn has come.
+        schedule_pump(queue);
     }
-    delivery->state = DELIVERY_RETRY_WAIT;
-    metric_add(dispatcher_metrics()->retries_waiting, 1);
-    delivery->timer.expired = wait_is_over;
-    event_loop_timer_start(delivery->queue->partition->lane->loop, &delivery->timer, wait_us);
+    schedule_drop_if_empty(queue);
+}
+
+void schedule_add_parked(struct delivery *delivery, int64_t look_us) {
+    delivery_list_append(&delivery->queue->started, delivery);
+    schedule_look_again(delivery, look_us);
 }
 
 static struct retry_verdict judge(const struct delivery *delivery,
@@ -254,9 +273,12 @@ static struct retry_verdict judge(const struct delivery *delivery,
         .is_throttled = result->is_throttled,
         .retry_after_ms = result->retry_after_ms,
     };
+    // An event that asked for later delivery is as young then as others when they are received.
+    int64_t received_us = taken->event->context.received_us;
+    int64_t born_us = received_us > taken->not_before_us ? received_us : taken->not_before_us;
     struct attempt_situation situation = {
         .attempt = delivery->attempts,
-        .age_ms = (now_us - taken->event->context.received_us) / 1000,
+        .age_ms = (now_us - born_us) / 1000,
         .expires_in_ms = taken->expires_us == INT64_MAX ? RETRY_NEVER_EXPIRES
                                                         : (taken->expires_us - now_us) / 1000,
         .random = random_below(UINT64_MAX),
@@ -273,31 +295,41 @@ static void hold(struct delivery *delivery) {
     delivery_list_append(&queue->held, delivery);
 }
 
-static void retry(struct delivery *delivery, int64_t wait_ms) {
-    struct subscription_queue *queue = delivery->queue;
-    if (!partition_is_fed(queue->partition)) {
-        delivery_list_remove(&queue->started, delivery);
-        delivery->state = DELIVERY_WAITING;
-        delivery_forget(delivery);
-    } else if (key_order_is_first(&delivery->order)) {
-        wait_for_retry(delivery, wait_ms);
+static void keep_reason(struct delivery *delivery, const struct invocation_result *result) {
+    if (result->status > 0) {
+        snprintf(delivery->reason, sizeof delivery->reason, "status %u", result->status);
     } else {
+        snprintf(delivery->reason, sizeof delivery->reason, "%s",
+                 invocation_outcome_name(result->outcome));
+    }
+}
+
+static void retry(struct delivery *delivery, int64_t wait_ms,
+                  const struct invocation_result *result) {
+    int64_t due_us;
+    if (__builtin_mul_overflow(wait_ms, 1000, &due_us) ||
+        __builtin_add_overflow(due_us, clock_wall_us(), &due_us)) {
+        due_us = INT64_MAX;
+    }
+    const char *reason = result->error_text[0] ? result->error_text : delivery->reason;
+    if (partition_is_fed(delivery->queue->partition) && !key_order_is_first(&delivery->order)) {
         hold(delivery);
+    } else {
+        delay(delivery, due_us,
+              &(struct delivery_note){.result = result, .reason = bytes_of_text(reason)});
     }
 }
 
 // An attempt has failed for good, or for now.
 static void follow_failure(struct delivery *delivery, const struct retry_verdict *verdict,
                            const struct invocation_result *result) {
-    struct subscription_queue *queue = delivery->queue;
-    if (queue->is_gone) {
-        finish_started(delivery, DELIVERY_END_UNSUBSCRIBED);
+    keep_reason(delivery, result);
+    if (delivery->queue->is_gone) {
+        unsubscribe_started(delivery, result);
     } else if (verdict->step == RETRY_GIVE_UP) {
-        give_up(delivery, &(struct give_up){.reason = verdict->reason,
-                                            .error_text = result->error_text,
-                                            .answer = result->body});
+        give_up(delivery, &(struct give_up){.reason = verdict->reason, .result = result});
     } else {
-        retry(delivery, verdict->wait_ms);
+        retry(delivery, verdict->wait_ms, result);
     }
 }
 
@@ -327,6 +359,12 @@ static void follow_batch_failure(struct attempt *attempt, const struct retry_ver
     }
 }
 
+static void finish_delivered(struct delivery *delivery, const struct invocation_result *result) {
+    delivery_note_outcome(delivery,
+                          &(struct delivery_note){.kind = OUTCOME_DELIVERED, .result = result});
+    finish_started(delivery, DELIVERY_END_DELIVERED);
+}
+
 static void follow_batch(struct attempt *attempt, const struct invocation_result *result) {
     struct retry_verdict *verdicts = memory_allocate(attempt->count * sizeof *verdicts);
     bool is_delivered = false;
@@ -340,7 +378,7 @@ static void follow_batch(struct attempt *attempt, const struct invocation_result
     }
     for (uint32_t i = 0; is_delivered && i < attempt->count; i++) {
         if (attempt->deliveries[i]) {
-            finish_started(attempt->deliveries[i], DELIVERY_END_DELIVERED);
+            finish_delivered(attempt->deliveries[i], result);
         }
     }
     if (!is_delivered) {
@@ -353,7 +391,7 @@ static void follow_single(struct delivery *delivery, const struct invocation_res
     delivery->last_status = result->status;
     struct retry_verdict verdict = judge(delivery, result);
     if (verdict.step == RETRY_DELIVERED) {
-        finish_started(delivery, DELIVERY_END_DELIVERED);
+        finish_delivered(delivery, result);
     } else {
         follow_failure(delivery, &verdict, result);
     }
@@ -366,15 +404,16 @@ void schedule_attempted(struct attempt *attempt, const struct invocation_result 
     } else {
         follow_single(attempt->deliveries[0], result);
     }
-    pump(queue);
-    drop_if_empty(queue);
+    schedule_pump(queue);
+    schedule_drop_if_empty(queue);
 }
 
 static void unsubscribe_all(struct delivery_list *list) {
     while (list->first) {
         struct delivery *delivery = list->first;
         delivery_list_remove(list, delivery);
-        finish(delivery, DELIVERY_END_UNSUBSCRIBED);
+        delivery_list_append(&delivery->queue->started, delivery);
+        unsubscribe_started(delivery, NULL);
     }
 }
 
@@ -387,9 +426,8 @@ static void unsubscribe(struct subscription_queue *queue) {
     for (struct delivery *delivery = queue->started.first; delivery; delivery = next) {
         next = delivery->next;
         if (delivery->state == DELIVERY_RETRY_WAIT) {
-            event_loop_timer_stop(queue->partition->lane->loop, &delivery->timer);
-            metric_add(dispatcher_metrics()->retries_waiting, -1);
-            finish_started(delivery, DELIVERY_END_UNSUBSCRIBED);
+            schedule_stop_waiting(delivery);
+            unsubscribe_started(delivery, NULL);
         }
     }
 }
@@ -403,9 +441,9 @@ void schedule_renew(struct subscription_queue *queue, const struct subscription 
         if (subscription->delivery.ordering == ORDERING_NONE) {
             subscription_queue_end_order(queue);
         }
-        pump(queue);
+        schedule_pump(queue);
     }
-    drop_if_empty(queue);
+    schedule_drop_if_empty(queue);
 }
 
 static void forget_list(struct delivery_list *list) {
@@ -427,12 +465,12 @@ void schedule_forget_waiting(struct subscription_queue *queue) {
             delivery_forget(delivery);
         }
     }
-    drop_if_empty(queue);
+    schedule_drop_if_empty(queue);
 }
 
 void schedule_forget_all(struct subscription_queue *queue) {
     forget_list(&queue->held);
     forget_list(&queue->waiting);
     forget_list(&queue->started);
-    drop_if_empty(queue);
+    schedule_drop_if_empty(queue);
 }

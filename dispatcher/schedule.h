@@ -16,6 +16,8 @@ struct attempt;
 
 // A new delivery of the queue; begun at once where there is room. The queue may be gone afterwards.
 void schedule_add(struct delivery *delivery);
+// One that was parked: it is looked at again at look_us, when it is due or goes on to another tier.
+void schedule_add_parked(struct delivery *delivery, int64_t look_us);
 // The call has ended; its places are given back. The queue may be gone afterwards.
 void schedule_attempted(struct attempt *attempt, const struct invocation_result *result);
 // The flow lets a queue go on (flow.h). The queue may be gone afterwards.

@@ -15,6 +15,7 @@ enum {
     NOTE_STATUS,
     NOTE_REASON,
     NOTE_REPLAY,
+    NOTE_TRACE,
     NOTE_PARTITION,
     NOTE_OFFSET,
     NOTE_COUNT
@@ -49,6 +50,7 @@ static void notes_of(const struct parked_delivery *parked,
         [NOTE_REASON] = {.name = BYTES("ce_egrtreason"),
                          .text = bytes_slice(parked->reason, 0, REASON_MAX)},
         [NOTE_REPLAY] = {.name = BYTES("ce_egrtreplay"), .text = parked->replay_id},
+        [NOTE_TRACE] = {.name = BYTES("ce_egrttraceparent"), .text = parked->traceparent},
         [NOTE_PARTITION] = {.name = BYTES("ce_egrtpartition"),
                             .kind = RECORD_NOTE_NUMBER,
                             .least = -1,
@@ -89,6 +91,7 @@ static void keep(struct record_note notes[NOTE_COUNT], struct parked_delivery *r
         .last_status = (unsigned)notes[NOTE_STATUS].number,
         .reason = notes[NOTE_REASON].text,
         .replay_id = notes[NOTE_REPLAY].text,
+        .traceparent = notes[NOTE_TRACE].text,
         .partition = (int32_t)notes[NOTE_PARTITION].number,
         .offset = notes[NOTE_OFFSET].number,
     };

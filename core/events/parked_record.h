@@ -20,6 +20,7 @@ struct parked_delivery {
     unsigned last_status;      // 0 = no HTTP answer
     struct bytes reason;       // why it waits, for people; at most 256 bytes of it
     struct bytes replay_id;    // empty = of the live events
+    struct bytes traceparent;  // of its trace; empty = none
     int32_t partition;         // where the event lies in eg.events
     int64_t offset;
 };

@@ -31,6 +31,7 @@
 #include "core/base/http_server.h"
 #include "core/base/memory.h"
 #include "core/base/target_rules.h"
+#include "core/base/text.h"
 #include "core/event_log/event_log_kinds.h"
 #include "core/events/event_record.h"
 #include "core/registry/registry_store.h"
@@ -50,8 +51,14 @@ struct test_call {
     char content_type[64];
     char subscription[32];
     char traceparent[64];
+    char reason[32]; // of the last attempt's failure
     unsigned attempt;
+    int64_t time_us; // wall clock
 };
+
+// Every wait is in memory.
+static const struct retry_tiers no_parking = {.park_after_ms = INT64_MAX,
+                                              .wait_ms = {1000, 2000, 3000, 4000}};
 
 struct dispatcher_test {
     struct event_log *log;
@@ -127,6 +134,8 @@ static inline void test_note_call(struct dispatcher_test *test, struct http_requ
     test_header_text(request, "Event-Gateway-Subscription", call->subscription,
                      sizeof call->subscription);
     test_header_text(request, "traceparent", call->traceparent, sizeof call->traceparent);
+    test_header_text(request, "Event-Gateway-Retry-Reason", call->reason, sizeof call->reason);
+    call->time_us = clock_wall_us();
     test_header_text(request, "Event-Gateway-Attempt", attempt, sizeof attempt);
     call->attempt = (unsigned)strtoul(attempt, NULL, 10);
 }
@@ -404,16 +413,20 @@ static inline void test_emit_numbers(struct dispatcher_test *test, size_t count)
 }
 
 // What the group has committed on partition 0; the dispatcher is closed.
-static inline int64_t test_committed(struct dispatcher_test *test) {
+static inline int64_t test_committed_of(struct dispatcher_test *test, enum event_log_stream stream,
+                                        const char *group) {
     // It releases nothing, so it changes nothing.
     struct recorder recorder = {0};
-    recorder_start(&recorder, test->log, EVENT_LOG_EVENTS, test->options.group, 1);
-    recorder_await_assigned(&recorder,
-                            (size_t)event_log_partition_count(test->log, EVENT_LOG_EVENTS));
+    recorder_start(&recorder, test->log, stream, group, 1);
+    recorder_await_assigned(&recorder, (size_t)event_log_partition_count(test->log, stream));
     int64_t start = recorder.start[0];
     recorder_close(&recorder);
     recorder_clear(&recorder);
     return start;
+}
+
+static inline int64_t test_committed(struct dispatcher_test *test) {
+    return test_committed_of(test, EVENT_LOG_EVENTS, test->options.group);
 }
 
 // The dead letters so far are read by this recorder; await with recorder_await_received.

@@ -338,6 +338,20 @@ static void no_more_calls_run_than_max_in_flight(void **state) {
     assert_int_equal(test_committed(test), 20);
 }
 
+static void what_waits_in_memory_holds_the_position(void **state) {
+    struct dispatcher_test *test = *state;
+    test->options.tiers = &no_parking;
+    test_subscribe(test, "s", "/later", ONE_AT_A_TIME);
+    test_start_dispatcher(test);
+    test_emit_id(test, "first");
+    test_emit_numbers(test, 10);
+    test_await_calls(test, "/later", NULL, 11);
+    test_close_dispatcher(test);
+    assert_int_equal(test->call_count, 11);
+    // The first one is not finished, so all are delivered again rather than one of them never.
+    assert_int_equal(test_committed(test), 0);
+}
+
 static void what_waits_for_a_retry_takes_no_place_of_what_runs(void **state) {
     struct dispatcher_test *test = *state;
     struct metric *waiting = dispatcher_metrics()->retries_waiting;
@@ -347,11 +361,11 @@ static void what_waits_for_a_retry_takes_no_place_of_what_runs(void **state) {
     test_emit_id(test, "first");
     test_emit_numbers(test, 10);
     test_await_calls(test, "/later", NULL, 11);
-    assert_int_equal(metric_value(waiting), before + 1);
+    test_await_metric(waiting, before + 1);
     test_close_dispatcher(test);
     assert_int_equal(test->call_count, 11);
-    // The first one is not finished, so all are delivered again rather than one of them never.
-    assert_int_equal(test_committed(test), 0);
+    // The first one was parked, and waits there.
+    assert_int_equal(test_committed(test), 11);
     assert_int_equal(metric_value(waiting), before);
 }
 
@@ -503,6 +517,7 @@ int main(void) {
         cmocka_unit_test(the_nth_dead_letter_may_fail),
         TEST(without_the_logs_confirmation_a_delivery_is_not_finished),
         TEST(no_more_calls_run_than_max_in_flight),
+        TEST(what_waits_in_memory_holds_the_position),
         TEST(what_waits_for_a_retry_takes_no_place_of_what_runs),
         TEST(deliveries_of_a_deleted_subscription_are_finished),
         TEST(a_changed_function_is_called_by_the_next_attempt),

@@ -31,6 +31,7 @@ static void what_is_in_flight_at_a_rebalance_finishes_and_is_not_repeated(void *
 
 static void what_waits_for_a_retry_at_a_rebalance_is_delivered_anew(void **state) {
     struct dispatcher_test *test = *state;
+    test->options.tiers = &no_parking;
     test_subscribe(test, "s", "/later", NULL);
     test_start_dispatcher(test);
     test_emit_id(test, "first");

@@ -18,6 +18,7 @@ static const struct parked_delivery sample = {
     .last_status = 503,
     .reason = {"status 503", 10},
     .replay_id = {"r1", 2},
+    .traceparent = {"00-1-2-01", 9},
     .partition = 3,
     .offset = 12345678901,
 };
@@ -40,6 +41,7 @@ static void a_parked_delivery_comes_back_with_its_event(void **state) {
     assert_bytes(parked.function_id, "fun");
     assert_bytes(parked.reason, "status 503");
     assert_bytes(parked.replay_id, "r1");
+    assert_bytes(parked.traceparent, "00-1-2-01");
     assert_int_equal(parked.due_us, sample.due_us);
     assert_int_equal(parked.attempts, 4000000000);
     assert_int_equal(parked.first_us, RECEIVED_US);

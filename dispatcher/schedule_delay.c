@@ -1,0 +1,166 @@
+// Deliveries that wait: in memory by a timer, or parked in eg.retry.*.
+#include "dispatcher/schedule_private.h"
+
+#include "core/base/clock.h"
+#include "core/base/memory.h"
+#include "dispatcher/dispatcher_metrics.h"
+#include "dispatcher/lane.h"
+#include "dispatcher/parking.h"
+
+static void park(struct delivery *delivery);
+
+static int64_t milliseconds_until(int64_t due_us) {
+    int64_t left_us = due_us - clock_wall_us();
+    return left_us > 0 ? left_us / 1000 + 1 : 0;
+}
+
+static void become_waiting(struct delivery *delivery) {
+    struct subscription_queue *queue = delivery->queue;
+    delivery_list_remove(&queue->started, delivery);
+    delivery->state = DELIVERY_WAITING;
+    delivery_list_append(&queue->waiting, delivery);
+}
+
+// A subscription that cannot keep up with what comes due must not hold the tier's window.
+static bool is_too_much_due(const struct subscription_queue *queue) {
+    const struct partition *partition = queue->partition;
+    return partition->tier != PARTITION_OF_EVENTS &&
+           queue->waiting.count >= partition->window.events_max / 4;
+}
+
+// Parked again without an attempt.
+static void postpone(struct delivery *delivery) {
+    int64_t wait_ms = delivery->queue->partition->lane->tiers->wait_ms[0];
+    delivery->due_us =
+        clock_wall_us() + (wait_ms + (int64_t)random_below((uint64_t)wait_ms + 1)) * 1000;
+    park(delivery);
+}
+
+static void timer_expired(struct event_loop_timer *timer) {
+    struct delivery *delivery = CONTAINER_OF(timer, struct delivery, timer);
+    struct subscription_queue *queue = delivery->queue;
+    schedule_stop_waiting(delivery);
+    if (milliseconds_until(delivery->due_us) > 0) {
+        schedule_delay(delivery, delivery->due_us);
+    } else if (is_too_much_due(queue)) {
+        postpone(delivery);
+    } else {
+        become_waiting(delivery);
+        schedule_pump(queue);
+    }
+    schedule_drop_if_empty(queue);
+}
+
+static void wait_us(struct delivery *delivery, int64_t wait_us) {
+    struct partition *partition = delivery->queue->partition;
+    delivery->state = DELIVERY_RETRY_WAIT;
+    partition->delayed++;
+    metric_add(dispatcher_metrics()->retries_waiting, 1);
+    delivery->timer.expired = timer_expired;
+    event_loop_timer_start(partition->lane->loop, &delivery->timer, wait_us);
+}
+
+void schedule_stop_waiting(struct delivery *delivery) {
+    struct partition *partition = delivery->queue->partition;
+    event_loop_timer_stop(partition->lane->loop, &delivery->timer);
+    partition->delayed--;
+    metric_add(dispatcher_metrics()->retries_waiting, -1);
+}
+
+void schedule_look_again(struct delivery *delivery, int64_t look_us) {
+    int64_t left_us = look_us - clock_wall_us();
+    wait_us(delivery, left_us > 0 ? left_us : 0);
+}
+
+// The whole wait in memory. The wall clock is not asked again: somebody may set it back.
+static void wait_in_memory(struct delivery *delivery) {
+    int64_t wait_ms = milliseconds_until(delivery->due_us);
+    delivery->due_us = 0;
+    wait_us(delivery, wait_ms < INT64_MAX / 1000 ? wait_ms * 1000 : INT64_MAX);
+}
+
+static void is_parked(void *context) {
+    struct delivery *delivery = context;
+    struct subscription_queue *queue = delivery->queue;
+    schedule_call_ended(queue->partition);
+    schedule_leave_started(delivery);
+    schedule_drop_if_empty(queue);
+}
+
+static void cannot_be_parked(void *context) {
+    struct delivery *delivery = context;
+    struct subscription_queue *queue = delivery->queue;
+    schedule_call_ended(queue->partition);
+    if (partition_is_fed(queue->partition)) {
+        wait_in_memory(delivery);
+    } else {
+        delivery_list_remove(&queue->started, delivery);
+        delivery->state = DELIVERY_WAITING;
+        delivery_forget(delivery);
+        schedule_drop_if_empty(queue);
+    }
+}
+
+static void park(struct delivery *delivery) {
+    const struct subscription *subscription = delivery->queue->subscription;
+    const struct taken_event *taken = delivery->taken;
+    struct partition *partition = delivery->queue->partition;
+    const struct lane *lane = partition->lane;
+    char traceparent[TRACEPARENT_TEXT_SIZE];
+    trace_context_write(&taken->trace, random_below(UINT64_MAX), traceparent);
+    struct parked_delivery parked = {
+        .subscription_id = subscription->id,
+        .space = subscription->space,
+        .function_id = subscription->function_id,
+        .due_us = delivery->due_us,
+        .attempts = delivery->attempts,
+        .first_us = delivery->first_us,
+        .last_us = delivery->last_us,
+        .last_status = delivery->last_status,
+        .reason = bytes_of_text(delivery->reason),
+        .traceparent = bytes_of_text(traceparent),
+        .partition = taken->partition_number,
+        .offset = taken->offset,
+    };
+    struct parking_options options = {
+        .log = lane->log,
+        .loop = lane->loop,
+        .stream = retry_tier_stream(
+            retry_tiers_choose(lane->tiers, milliseconds_until(delivery->due_us))),
+        .parked = &parked,
+        .event = taken->event,
+        .stored = is_parked,
+        .refused = cannot_be_parked,
+        .context = delivery,
+    };
+    delivery->state = DELIVERY_PARKING;
+    partition->running++;
+    delivery->parking = parking_post_start(&options);
+}
+
+// A share that always fails must leave the window to the others, so when too many wait in memory
+// short waits are parked too. Of eg.retry.* itself only what is due soon waits in memory.
+bool schedule_delays_in_log(const struct delivery *delivery, int64_t due_us) {
+    const struct subscription_queue *queue = delivery->queue;
+    const struct partition *partition = queue->partition;
+    bool is_crowded = partition->tier == PARTITION_OF_EVENTS &&
+                      partition->delayed >= partition->window.events_max / 4;
+    // In eg.retry.* already it is out of order.
+    bool may_be_parked = queue->subscription->delivery.ordering == ORDERING_NONE ||
+                         partition->tier != PARTITION_OF_EVENTS;
+    return may_be_parked &&
+           (milliseconds_until(due_us) > partition->lane->tiers->park_after_ms || is_crowded);
+}
+
+void schedule_delay(struct delivery *delivery, int64_t due_us) {
+    delivery->due_us = due_us;
+    if (schedule_delays_in_log(delivery, due_us)) {
+        park(delivery);
+    } else if (partition_is_fed(delivery->queue->partition)) {
+        wait_in_memory(delivery);
+    } else {
+        delivery_list_remove(&delivery->queue->started, delivery);
+        delivery->state = DELIVERY_WAITING;
+        delivery_forget(delivery);
+    }
+}
