@@ -5,6 +5,7 @@
 //   bench_sink [PORT [BODY]]        prints "listening on PORT"; GET /stats, GET /reset
 //
 // An event's age is the time since "sent_us":N in its body (microseconds of the monotonic clock).
+// POST /refuse/PERCENT answers 500 for that share of the events, always for the same ones.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,23 +33,34 @@ struct connection {
 };
 
 struct statistics {
-    uint64_t count;
+    uint64_t count; // answered with 200
+    uint64_t refused;
     int64_t first_us, last_us;
     uint32_t *ages_us;
     size_t age_count;
     char answer[4096]; // the whole response
 };
 
-static void note(struct statistics *statistics, const char *body, size_t size) {
+// 0 when the body does not say it.
+static int64_t sent_us_of(const char *body, size_t size) {
     static const char mark[] = "\"sent_us\":";
-    int64_t now_us = clock_monotonic_us();
     const char *found = memmem(body, size, mark, sizeof mark - 1);
+    return found ? strtoll(found + sizeof mark - 1, NULL, 10) : 0;
+}
+
+// Among a hundred that were sent one after the other, about percent.
+static bool is_refused(int64_t sent_us, uint64_t percent) {
+    return ((uint64_t)sent_us * 0x9e3779b97f4a7c15u >> 32) % 100 < percent;
+}
+
+static void note(struct statistics *statistics, int64_t sent_us) {
+    int64_t now_us = clock_monotonic_us();
     if (statistics->count++ == 0) {
         statistics->first_us = now_us;
     }
     statistics->last_us = now_us;
-    if (found && statistics->age_count < AGES_MAX) {
-        int64_t age_us = now_us - strtoll(found + sizeof mark - 1, NULL, 10);
+    if (sent_us > 0 && statistics->age_count < AGES_MAX) {
+        int64_t age_us = now_us - sent_us;
         statistics->ages_us[statistics->age_count++] = age_us > 0 ? (uint32_t)age_us : 0;
     }
 }
@@ -84,9 +96,11 @@ static void send_statistics(int fd, struct statistics *statistics) {
     qsort(statistics->ages_us, statistics->age_count, sizeof *statistics->ages_us, compare_ages);
     int size = snprintf(
         body, sizeof body,
-        "{\"count\":%llu,\"first_us\":%lld,\"last_us\":%lld,\"p50_us\":%u,\"p99_us\":%u}",
-        (unsigned long long)statistics->count, (long long)statistics->first_us,
-        (long long)statistics->last_us, percentile(statistics, 0.5), percentile(statistics, 0.99));
+        "{\"count\":%llu,\"refused\":%llu,\"first_us\":%lld,\"last_us\":%lld,\"p50_us\":%u,"
+        "\"p99_us\":%u}",
+        (unsigned long long)statistics->count, (unsigned long long)statistics->refused,
+        (long long)statistics->first_us, (long long)statistics->last_us,
+        percentile(statistics, 0.5), percentile(statistics, 0.99));
     int head_size =
         snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n", size);
     send_all(fd, head, (size_t)head_size);
@@ -95,15 +109,24 @@ static void send_statistics(int fd, struct statistics *statistics) {
 
 static void answer(int fd, struct statistics *statistics, const char *request, const char *body,
                    size_t size) {
+    static const char refused[] = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
+    static const char refuse[] = "POST /refuse/";
+    int64_t sent_us = sent_us_of(body, size);
     if (strncmp(request, "GET /stats", 10) == 0) {
         send_statistics(fd, statistics);
         return;
     }
     if (strncmp(request, "GET /reset", 10) == 0) {
         statistics->count = 0;
+        statistics->refused = 0;
         statistics->age_count = 0;
+    } else if (strncmp(request, refuse, sizeof refuse - 1) == 0 &&
+               is_refused(sent_us, strtoul(request + sizeof refuse - 1, NULL, 10))) {
+        statistics->refused++;
+        send_all(fd, refused, sizeof refused - 1);
+        return;
     } else {
-        note(statistics, body, size);
+        note(statistics, sent_us);
     }
     send_all(fd, statistics->answer, strlen(statistics->answer));
 }
