@@ -4,6 +4,7 @@ Schema of functions against what the Configuration API takes, for every provider
 import base64
 import json
 import pathlib
+import subprocess
 import time
 import urllib.parse
 
@@ -11,10 +12,13 @@ import jsonschema
 import pytest
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
+from google.auth.transport import requests as google_requests
+from google.oauth2 import service_account
 
 from support.gateway import ROOT, wait_until
 
 SPACE = "/v1/spaces/default"
+JSON = {"Content-Type": "application/json"}
 EVENT = {"specversion": "1.0", "type": "t", "source": "/s", "id": "1", "datacontenttype": "application/json",
          "data": {"name": "Zoë", "big": 12345678901234567890}}
 
@@ -101,20 +105,20 @@ class OpenWhisk:
 
     def __call__(self, call):
         url = urllib.parse.urlsplit(call.path)
-        assert call.method == "POST" and url.path.startswith("/api/v1/namespaces/_/actions/")
+        assert call.method == "POST" and url.path.startswith("/api/v1/namespaces/")
         if headers_of(call)["authorization"] != "Basic " + base64.b64encode(b"uuid:SECRET-PASS").decode():
-            return 401, {}, b'{"error":"The supplied authentication is invalid."}'
-        assert headers_of(call)["content-type"] == "application/json"
+            return 401, JSON, b'{"error":"The supplied authentication is invalid."}'
+        assert headers_of(call)["content-type"].partition(";")[0] == "application/json"
         arguments = json.loads(call.body)
         assert isinstance(arguments, dict)
         name = url.path.split("/actions/")[1]
         if urllib.parse.parse_qs(url.query)["blocking"] == ["false"] or name == "slow":
-            return 202, {}, b'{"activationId":"1"}'
+            return 202, JSON, b'{"activationId":"1"}'
         response = {"status": "success", "success": True, "result": {"statusCode": 201, "body": arguments["type"]}}
         if name == "pkg/bad":
             response = {"status": "application error", "success": False, "result": {"error": "no such user"}}
         activation = {"activationId": "1", "name": name, "response": response}
-        return (200 if response["success"] else 502), {}, json.dumps(activation).encode()
+        return (200 if response["success"] else 502), JSON, json.dumps(activation).encode()
 
 
 def openwhisk(function, action, **fields):
@@ -155,6 +159,26 @@ def test_an_openwhisk_delivery_that_does_not_wait(gateway, make_function):
     assert [call.path.split("?")[1] for call in function.received()] == ["blocking=false", "blocking=true"]
 
 
+def test_openwhisk_is_called_as_its_own_client_calls_it(gateway, make_function):
+    function = make_function(OpenWhisk())
+    calls = [{"name": "hello", "blocking": True}, {"name": "pkg/bad", "blocking": True},
+             {"name": "two words", "namespace": "my org", "blocking": True}]
+    for number, call in enumerate(calls):
+        fields = {"namespace": call["namespace"]} if "namespace" in call else {}
+        gateway.register(f"f{number}", "openwhisk", openwhisk(function, call["name"], **fields))
+        gateway.invoke(f"f{number}")
+    ours = function.received()
+    function.clear()
+    given = json.dumps([{**call, "params": one.json()} for call, one in zip(calls, ours, strict=True)])
+    result = subprocess.run(["node", ROOT / "tests/node/openwhisk_invoke.js", function.url, "uuid:SECRET-PASS"],
+                            input=given, capture_output=True, text=True, timeout=60, check=True)
+    # What it makes of the same answers is what our callers get.
+    assert json.loads(result.stdout)[:2] == [gateway.invoke("f0").json(), "error"]
+    for own, theirs in zip(ours, function.received(), strict=False):
+        assert (own.method, own.path, own.json()) == (theirs.method, theirs.path, theirs.json())
+        assert headers_of(own)["authorization"] == headers_of(theirs)["authorization"]
+
+
 # --- Google Cloud
 
 
@@ -192,14 +216,18 @@ class Google:
             return 400, {}, b'{"error":"invalid_grant","error_description":"Invalid JWT Signature."}'
         assert json.loads(self._decoded(header)) == {"alg": "RS256", "typ": "JWT", "kid": "k1"}
         claims = json.loads(self._decoded(claims))
-        assert claims["iss"] == claims["sub"] == "eg@p.iam.gserviceaccount.com"
-        assert claims["aud"] == self.function.url + "token"
+        assert claims["iss"] == claims.get("sub", claims["iss"]) == "eg@p.iam.gserviceaccount.com"
+        # Google's own library says its usual place, whatever the key file names.
+        assert claims["aud"] in (self.function.url + "token", "https://oauth2.googleapis.com/token")
         assert claims["target_audience"] == self.function.url + "hello"
         assert abs(claims["iat"] - time.time()) < 300 and claims["exp"] == claims["iat"] + 3600
         body = json.dumps({"exp": int(time.time()) + self.lifetime_s, "aud": claims["target_audience"]}).encode()
         token = f"e30.{base64.urlsafe_b64encode(body).decode().rstrip('=')}.SECRET-{len(self.tokens)}"
         self.tokens.append(token)
         return 200, {}, json.dumps({"id_token": token}).encode()
+
+    def claims(self, call):
+        return json.loads(self._decoded(urllib.parse.parse_qs(call.body.decode())["assertion"][0].split(".")[1]))
 
     @staticmethod
     def _decoded(part):
@@ -233,6 +261,19 @@ def test_a_google_token_that_ends_is_fetched_anew(gateway, google):
     for _ in range(5):
         assert gateway.invoke("f").status_code == 200
     assert len(google.tokens) == 5
+
+
+def test_googles_own_library_asks_for_the_same_token(gateway, google):
+    """The stub takes what Google's library sends; ours carries the same claims."""
+    credentials = service_account.IDTokenCredentials.from_service_account_info(
+        json.loads(google.account()), target_audience=google.function.url + "hello")
+    credentials.refresh(google_requests.Request())
+    gateway.register("f", "gcf", {"url": google.function.url + "hello", "serviceAccount": google.account()})
+    assert gateway.invoke("f").status_code == 200
+    theirs, own = [google.claims(call) for call in google.function.received() if call.path == "/token"]
+    assert set(theirs) <= set(own)
+    assert [theirs[name] for name in ("iss", "target_audience")] == [own[name] for name in ("iss", "target_audience")]
+    assert theirs["exp"] - theirs["iat"] == own["exp"] - own["iat"]
 
 
 def test_google_functions_that_are_refused(gateway, google):
