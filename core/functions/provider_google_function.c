@@ -16,6 +16,7 @@
 #define FETCH_TIMEOUT_MS 10000
 #define RENEW_BEFORE_S 300
 #define USE_UNTIL_S 30 // before its end: it has to arrive
+#define FORM_SECONDS 300
 
 static const struct provider_field fields[] = {
     {.name = "url",
@@ -35,6 +36,10 @@ static const struct provider_field fields[] = {
 struct token {
     char *authorization; // "Bearer ...", or NULL
     int64_t expires_s;
+    size_t fetches; // that run
+    // What is POSTed for one; kept for a while, as signing takes a millisecond of the loop's time.
+    struct buffer form;
+    int64_t signed_s;
 };
 
 struct prepared {
@@ -64,6 +69,7 @@ static void forget(void *state) {
     free(prepared->url);
     google_account_destroy(prepared->account);
     provider_text_forget(prepared->token->authorization);
+    buffer_clear(&prepared->token->form);
     free(prepared->token);
     free(prepared);
 }
@@ -141,8 +147,8 @@ static bool is_valid_for(const struct token *token, int64_t seconds) {
     return token->authorization && clock_wall_us() / 1000000 + seconds < token->expires_s;
 }
 
-// One request for a token. Calls at the same time each make their own: nobody waits for another
-// one's, and so each can be cancelled alone.
+// One request for a token. Calls at the same time that have none each make their own: nobody waits
+// for another one's, and so each can be cancelled alone.
 struct fetch {
     struct provider_call *call;
     const struct prepared *prepared; // lives as long as the call
@@ -201,6 +207,7 @@ static void fetched(void *context, const struct http_answer *answer) {
     buffer_clear(&fetch->form);
     free(fetch);
     call->http_call = NULL;
+    prepared->token->fetches--;
     if (answer->result == HTTP_CALL_ANSWERED) {
         status = take_token(prepared->token, answer->body, &error);
     }
@@ -216,18 +223,33 @@ static void fetched(void *context, const struct http_answer *answer) {
     call_with_token(call, prepared);
 }
 
+static enum status sign_form(const struct prepared *prepared, struct error *error) {
+    struct token *token = prepared->token;
+    struct bytes url = bytes_of_text(prepared->url);
+    struct bytes audience = bytes_slice(url, 0, bytes_find(url, '?'));
+    int64_t now_s = clock_wall_us() / 1000000;
+    if (token->form.size > 0 && now_s >= token->signed_s &&
+        now_s - token->signed_s < FORM_SECONDS) {
+        return STATUS_OK;
+    }
+    buffer_reset(&token->form);
+    token->signed_s = now_s;
+    return google_token_request(prepared->account, audience, now_s, &token->form, error);
+}
+
 static void fetch_token(struct provider_call *call, const struct prepared *prepared) {
     static const struct http_header headers[] = {
         {BYTES("Content-Type"), BYTES("application/x-www-form-urlencoded")},
         {BYTES("User-Agent"), BYTES(PROVIDER_USER_AGENT)},
     };
     struct error error = {0};
-    struct bytes url = bytes_of_text(prepared->url);
-    struct bytes audience = bytes_slice(url, 0, bytes_find(url, '?'));
+    if (sign_form(prepared, &error) != STATUS_OK) {
+        provider_call_refuse(call, &error);
+        return;
+    }
     struct fetch *fetch = memory_allocate(sizeof *fetch);
     *fetch = (struct fetch){.call = call, .prepared = prepared};
-    enum status status = google_token_request(prepared->account, audience,
-                                              clock_wall_us() / 1000000, &fetch->form, &error);
+    buffer_append(&fetch->form, buffer_bytes(&prepared->token->form));
     struct http_call_options options = {
         .method = "POST",
         .url = google_account_token_url(prepared->account),
@@ -237,19 +259,26 @@ static void fetch_token(struct provider_call *call, const struct prepared *prepa
         .timeout_ms = provider_call_timeout(call, FETCH_TIMEOUT_MS),
         .answer_max_bytes = 65536,
     };
-    if (status == STATUS_OK) {
-        status = http_client_send(call->client, &options, fetched, fetch, &call->http_call, &error);
-    }
-    if (status != STATUS_OK) {
+    if (http_client_send(call->client, &options, fetched, fetch, &call->http_call, &error) !=
+        STATUS_OK) {
         buffer_clear(&fetch->form);
         free(fetch);
         provider_call_refuse(call, &error);
+        return;
     }
+    prepared->token->fetches++;
+}
+
+static bool needs_token(const struct prepared *prepared) {
+    const struct token *token = prepared->token;
+    // While one call renews it, the others go on with what they have.
+    return prepared->account &&
+           !is_valid_for(token, token->fetches > 0 ? USE_UNTIL_S : RENEW_BEFORE_S);
 }
 
 static void call(struct provider_call *call, const void *state) {
     const struct prepared *prepared = state;
-    if (prepared->account && !is_valid_for(prepared->token, RENEW_BEFORE_S)) {
+    if (needs_token(prepared)) {
         fetch_token(call, prepared);
     } else {
         call_with_token(call, prepared);

@@ -84,6 +84,33 @@ static void a_token_that_is_about_to_end_is_fetched_anew(void **state) {
     fixture_close(&fixture);
 }
 
+static void only_one_call_renews_a_token_that_still_holds(void **state) {
+    (void)state;
+    struct fixture fixture;
+    struct buffer token = {0};
+    fixture_open(&fixture);
+    put_function(&fixture, "f");
+    answer_token(&fixture, &token, 200);
+    fixture_call(&fixture, "f");
+    const struct event *event = fixture_event();
+    struct invocation_options options = {.snapshot = fixture_snapshot(&fixture),
+                                         .space = BYTES("default"),
+                                         .function_id = BYTES("f"),
+                                         .event = event,
+                                         .timeout_ms = 60000};
+    for (size_t i = 0; i < 5; i++) {
+        (void)invoker_invoke(fixture.invoker, &options, fixture_report, &fixture);
+    }
+    event_unref(event);
+    while (fixture.reports < 6) {
+        event_loop_run(fixture.loop);
+        assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
+    }
+    assert_int_equal(fixture.stub.requests, 2 + 5 + 1);
+    buffer_clear(&token);
+    fixture_close(&fixture);
+}
+
 static void without_a_token_nothing_is_called(void **state) {
     (void)state;
     struct fixture fixture;
@@ -172,6 +199,7 @@ int main(void) {
         cmocka_unit_test(a_public_function_is_called_without_a_token),
         cmocka_unit_test(a_token_is_fetched_once_and_sent_with_each_call),
         cmocka_unit_test(a_token_that_is_about_to_end_is_fetched_anew),
+        cmocka_unit_test(only_one_call_renews_a_token_that_still_holds),
         cmocka_unit_test(without_a_token_nothing_is_called),
         cmocka_unit_test(a_call_is_cancelled_while_its_token_is_fetched),
         cmocka_unit_test(the_deadline_holds_for_the_token_too),
