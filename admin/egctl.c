@@ -21,7 +21,11 @@ static const char usage[] =
     "  cors          list | get ID | put [--method M --path P | -f FILE] | delete ID\n"
     "  emit TYPE     sends a CloudEvent: --data JSON|@FILE|-, --source, --subject, --id, --path,\n"
     "                --content-type, --extension NAME=VALUE; says when it is stored\n"
+    "  invoke FUNCTION   calls it through the gateway, --data as for emit, and prints its answer\n"
     "  status        what the gateway says of itself\n"
+    "  cluster       the nodes, their partitions, how each sees its stores\n"
+    "  top           what a node does per second, refreshed in place: --interval SECONDS (1),\n"
+    "                --once; with --json one object a line\n"
     "  completion bash   prints the completion; try: source <(egctl completion bash)\n"
     "  version\n"
     "\n"
@@ -66,6 +70,8 @@ enum flag {
     FLAG_EXTENSION,
     FLAG_METADATA,
     FLAG_JSON,
+    FLAG_INTERVAL,
+    FLAG_ONCE,
 };
 
 static const struct option options[] = {
@@ -92,6 +98,8 @@ static const struct option options[] = {
     {"extension", required_argument, NULL, FLAG_EXTENSION},
     {"metadata", required_argument, NULL, FLAG_METADATA},
     {"json", no_argument, NULL, FLAG_JSON},
+    {"interval", required_argument, NULL, FLAG_INTERVAL},
+    {"once", no_argument, NULL, FLAG_ONCE},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -149,6 +157,8 @@ static const char **place_of(struct egctl_flags *flags, int flag) {
         return &flags->subject;
     case FLAG_ID:
         return &flags->id;
+    case FLAG_INTERVAL:
+        return &flags->interval;
     default:
         return NULL;
     }
@@ -192,6 +202,9 @@ static int take_flag(struct egctl_flags *flags, int flag) {
     case FLAG_JSON:
         flags->wants_json = true;
         return EGCTL_OK;
+    case FLAG_ONCE:
+        flags->once = true;
+        return EGCTL_OK;
     default:
         return EGCTL_USAGE; // getopt has said what is wrong.
     }
@@ -215,6 +228,15 @@ static int run(const struct egctl_flags *flags, int count, char **arguments) {
     const char *command = arguments[0];
     if (strcmp(command, "emit") == 0) {
         return egctl_emit(flags, count - 1, arguments + 1);
+    }
+    if (strcmp(command, "invoke") == 0) {
+        return egctl_invoke(flags, count - 1, arguments + 1);
+    }
+    if (strcmp(command, "cluster") == 0) {
+        return egctl_cluster(flags, count - 1, arguments + 1);
+    }
+    if (strcmp(command, "top") == 0) {
+        return egctl_top(flags, count - 1, arguments + 1);
     }
     if (strcmp(command, "status") == 0) {
         return egctl_status(flags);

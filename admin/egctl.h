@@ -42,6 +42,8 @@ struct egctl_flags {
     const char *filters[16]; // --metadata KEY=VALUE
     size_t filter_count;
     bool wants_json;
+    const char *interval; // of top, in seconds
+    bool once;            // of top
 };
 
 // egctl_api.c: one request, waited for.
@@ -63,6 +65,24 @@ void egctl_answer_error(const struct egctl_answer *answer, struct error *ret_err
 enum status must_check egctl_read_input(const char *path, struct buffer *ret_text,
                                         struct error *error);
 
+// The data of --data: text, @FILE, - for stdin; {} when there is none.
+enum status must_check egctl_read_data(const struct egctl_flags *flags, struct buffer *ret_data,
+                                       struct error *error);
+
+// egctl_samples.c: the text of /v1/metrics, which the samples point into.
+struct egctl_sample {
+    struct bytes name, labels; // labels as they are written, with the braces
+    double value;
+};
+struct egctl_samples {
+    struct egctl_sample *items;
+    size_t count;
+};
+void egctl_samples_read(struct bytes text, struct egctl_samples *ret_samples);
+void egctl_samples_clear(struct egctl_samples *samples);
+// As it is written, escapes included; empty when it is not there.
+struct bytes egctl_sample_label(const struct egctl_sample *sample, const char *name);
+
 // egctl_table.c: columns for people.
 struct egctl_column {
     const char *title;
@@ -77,7 +97,10 @@ void egctl_print_json(const struct json_t *value);
 int egctl_resources(const struct egctl_flags *flags, const char *command, int count,
                     char **arguments);
 int egctl_emit(const struct egctl_flags *flags, int count, char **arguments);
+int egctl_invoke(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_status(const struct egctl_flags *flags);
+int egctl_cluster(const struct egctl_flags *flags, int count, char **arguments);
+int egctl_top(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_completion(int count, char **arguments);
 
 // Prints "egctl: ..." on stderr and returns the code.

@@ -12,6 +12,7 @@
 #include "core/base/text.h"
 
 #define INPUT_MAX ((size_t)16 * 1024 * 1024)
+#define PLAIN_MESSAGE_MAX 200
 
 static size_t take_body(char *data, size_t size, size_t count, void *context) {
     struct egctl_answer *answer = context;
@@ -115,8 +116,16 @@ void egctl_answer_error(const struct egctl_answer *answer, struct error *ret_err
         const json_t *first = json_array_get(json_object_get(document, "errors"), 0);
         message = json_string_value(json_object_get(first, "message"));
     }
-    (void)error_set(ret_error, STATUS_FAILED, "%s (%ld)", message ? message : "refused",
-                    answer->status);
+    struct bytes text = bytes_trim(buffer_bytes(&answer->body));
+    if (message) {
+        (void)error_set(ret_error, STATUS_FAILED, "%s (%ld)", message, answer->status);
+    } else if (!document && text.size > 0 && text.size <= PLAIN_MESSAGE_MAX) {
+        // The first generation's words for calls.
+        (void)error_set(ret_error, STATUS_FAILED, "%.*s (%ld)", (int)text.size, text.data,
+                        answer->status);
+    } else {
+        (void)error_set(ret_error, STATUS_FAILED, "refused (%ld)", answer->status);
+    }
     json_decref(document);
 }
 
@@ -139,4 +148,17 @@ enum status egctl_read_input(const char *path, struct buffer *ret_text, struct e
     return is_whole ? STATUS_OK
                     : error_set(error, STATUS_TOO_LARGE,
                                 "%s: cannot be read, or is larger than 16 MiB", path);
+}
+
+enum status egctl_read_data(const struct egctl_flags *flags, struct buffer *ret_data,
+                            struct error *error) {
+    const char *data = flags->data ? flags->data : "{}";
+    if (data[0] == '@') {
+        return egctl_read_input(data + 1, ret_data, error);
+    }
+    if (strcmp(data, "-") == 0) {
+        return egctl_read_input(data, ret_data, error);
+    }
+    buffer_append_text(ret_data, data);
+    return STATUS_OK;
 }

@@ -31,19 +31,6 @@ static void add_attribute(struct headers *headers, const char *name, const char 
     }
 }
 
-static enum status read_data(const struct egctl_flags *flags, struct buffer *ret_data,
-                             struct error *error) {
-    const char *data = flags->data ? flags->data : "{}";
-    if (data[0] == '@') {
-        return egctl_read_input(data + 1, ret_data, error);
-    }
-    if (strcmp(data, "-") == 0) {
-        return egctl_read_input(data, ret_data, error);
-    }
-    buffer_append_text(ret_data, data);
-    return STATUS_OK;
-}
-
 static void add_headers(const struct egctl_flags *flags, const char *type,
                         struct headers *headers) {
     char id[UUID_TEXT_SIZE];
@@ -74,7 +61,7 @@ int egctl_emit(const struct egctl_flags *flags, int count, char **arguments) {
     if (count != 1) {
         return egctl_fail(EGCTL_USAGE, "emit: one event type is needed");
     }
-    if (read_data(flags, &data, &error) != STATUS_OK) {
+    if (egctl_read_data(flags, &data, &error) != STATUS_OK) {
         return egctl_fail(EGCTL_USAGE, "%s", error.text);
     }
     add_headers(flags, arguments[0], &headers);

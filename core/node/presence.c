@@ -143,7 +143,7 @@ struct presence *presence_create(const struct presence_options *options) {
     struct presence *presence = memory_allocate(sizeof *presence);
     presence->options = *options;
     presence->timer.expired = timer_expired;
-    timestamp_format(clock_wall_us(), presence->started);
+    timestamp_format(clock_wall_us() / 1000000 * 1000000, presence->started);
     look(presence);
     event_loop_timer_start(options->loop, &presence->timer, LOOK_US);
     return presence;

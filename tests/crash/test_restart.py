@@ -62,7 +62,7 @@ def all_owned(gateway, nodes):
     return len(seen) == nodes and all(seen) and sorted(sum(seen, [])) == [0, 1, 2, 3]
 
 
-def check(events, calls, function, capsys):
+def check(gateway, events, calls, function, capsys):
     """Everything that was sent was taken, everything taken arrived, once."""
     events.stop()
     calls.stop()
@@ -72,7 +72,12 @@ def check(events, calls, function, capsys):
         return [call.json()["data"]["number"] for call in function.received()]
 
     wanted = set(events.acknowledged)
-    wait_until(lambda: wanted <= set(received()), 120, f"all {len(wanted)} acknowledged events")
+    try:
+        wait_until(lambda: wanted <= set(received()), 120)
+    except AssertionError:
+        missing = sorted(wanted - set(received()))
+        pytest.fail(f"{len(missing)} of {len(wanted)} events did not arrive: {missing[:20]}\n"
+                    f"{gateway.config('GET', '/v1/cluster').text}\n{gateway.metrics()}")
     twice = len(received()) - len(set(received()))
     with capsys.disabled():
         print(f"acknowledged {len(wanted)}, calls {len(calls.acknowledged)}, duplicates {twice}", end=" ")
@@ -101,7 +106,7 @@ def test_nodes_restart_in_turns_behind_clients_that_fail_over(make_gateway, stac
         node.start()
         wait_until(lambda other=other: all_owned(other, 2), 60, "the node to have its share again")
         wait_for_load(events)
-    check(events, calls, functions[0], capsys)
+    check(nodes[0], events, calls, functions[0], capsys)
 
 
 def test_a_successor_takes_over_the_ports(make_gateway, stack, functions, capsys):
@@ -118,7 +123,7 @@ def test_a_successor_takes_over_the_ports(make_gateway, stack, functions, capsys
         node = successor
         wait_until(lambda node=node: all_owned(node, 1), 60, "the successor to own all partitions")
         wait_for_load(events)
-    check(events, calls, functions[0], capsys)
+    check(node, events, calls, functions[0], capsys)
 
 
 def test_a_shutdown_answers_what_is_inside(make_gateway, tmp_path, functions):

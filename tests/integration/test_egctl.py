@@ -1,7 +1,9 @@
 """egctl: every command, tables for people, JSON for scripts, clear errors and exit codes, the completion."""
 
 import json
+import os
 import subprocess
+import threading
 
 import pytest
 
@@ -140,3 +142,75 @@ def test_errors_say_what_is_wrong(egctl):
         assert word in text
         assert len(text.splitlines()) <= 2
     assert "Usage" in egctl(expect=2)
+
+
+def test_invoke_prints_what_the_function_answers(egctl, make_function, tmp_path):
+    def answer(call):
+        return (200, {"Content-Type": "text/plain"}, b"got " + call.body) if b'"no"' not in call.body else (500, {}, b"x")
+
+    function = make_function(answer)
+    egctl("functions", "put", "f", "--function-url", function.url)
+    assert "got" in egctl("invoke", "f", "--data", '{"name":"Ada"}')
+    data = tmp_path / "data.json"
+    data.write_text('{"name":"File"}')
+    assert "File" in egctl("invoke", "f", "--data", f"@{data}")
+    assert "Function call failed" in egctl("invoke", "f", "--data", '"no"', expect=1)
+    assert "unable to look up registered function" in egctl("invoke", "g", expect=1)
+    assert "one function id is needed" in egctl("invoke", expect=2)
+    assert "onnect" in egctl("invoke", "f", expect=1, EGCTL_EVENTS_URL="http://127.0.0.1:1")
+
+
+def test_cluster_is_a_table_of_nodes(egctl):
+    wait_until(lambda: json.loads(egctl("cluster", "--json"))["unownedPartitions"] == [], what="an owner of each")
+    wait_until(lambda: "Each partition has its dispatcher" in egctl("cluster"), what="the words for it")
+    head, node, total = egctl("cluster").splitlines()
+    assert head.split("  ")[0].strip() == "NODE" and "PARTITIONS" in head
+    seen = json.loads(egctl("cluster", "--json"))
+    assert node.startswith(seen["nodes"][0]["nodeId"]) and node.rstrip().endswith("ok")
+    assert "ingest,dispatcher,admin" in node
+    assert total == "Each partition has its dispatcher ({0} of {0}).".format(seen["partitions"])
+    assert "what is" in egctl("cluster", "list", expect=2)
+
+
+def test_top_shows_rates(egctl, gateway, function):
+    egctl("functions", "put", "f", "--function-url", function.url)
+    egctl("event-types", "put", "t")
+    egctl("subscriptions", "put", "--event", "t", "--function", "f")
+    stop = threading.Event()
+
+    def load():
+        while not stop.is_set():
+            gateway.emit("t")
+
+    thread = threading.Thread(target=load)
+    thread.start()
+    try:
+        wait_until(lambda: function.count() > 0, what="a delivery")
+        figures = json.loads(egctl("top", "--once", "--json", "--interval", "2"))
+        text = egctl("top", "--once")
+    finally:
+        stop.set()
+        thread.join()
+    rates = figures["perSecond"]
+    assert rates["eventsReceived"] > 0 and rates["requestsByCode"]["202"] > 0
+    assert rates["deliveries"]["delivered"] > 0 and rates["attempts"]
+    assert figures["meanMs"]["append"] > 0 and figures["now"]["eventLog"] and figures["now"]["registry"]
+    for words in ("events in", "delivered", "lag", "in flight", "memory"):
+        assert words in text
+    assert "\033" not in text, "no terminal, no control sequences"
+    assert "0.1" in egctl("top", "--interval", "soon", expect=2)
+    assert "onnect" in egctl("top", "--once", expect=1, EGCTL_URL="http://127.0.0.1:1")
+
+
+def test_top_refreshes_in_place_on_a_terminal(gateway):
+    terminal, other_end = os.openpty()
+    process = subprocess.Popen([EGCTL, "top", "--interval", "0.1", "--url", gateway.config_url], stdout=other_end,
+                               stderr=other_end, env=clean_environment())
+    os.close(other_end)
+    seen = b""
+    while seen.count(b"\033[H\033[2J") < 3:
+        seen += os.read(terminal, 65536)
+    process.terminate()
+    process.wait(60)
+    os.close(terminal)
+    assert b"events in" in seen
