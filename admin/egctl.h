@@ -86,7 +86,7 @@ struct bytes egctl_sample_label(const struct egctl_sample *sample, const char *n
 // egctl_table.c: columns for people.
 struct egctl_column {
     const char *title;
-    const char *member; // "provider.url" of each object
+    const char *member; // "provider.url" of each object; "a|b": the first of them that is there
 };
 void egctl_print_table(const struct json_t *objects, const struct egctl_column *columns,
                        size_t column_count);

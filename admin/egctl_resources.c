@@ -24,6 +24,11 @@ struct resource {
     size_t column_count;
 };
 
+// What each kind of function names as the place it is called at.
+#define FUNCTION_TARGETS                                                                           \
+    "provider.url|provider.arn|provider.streamName|provider.deliveryStreamName|provider.queueUrl|" \
+    "provider.stateMachineArn|provider.app|provider.action|provider.weighted|provider.emulatorUrl"
+
 static const struct resource resources[] = {
     {.command = "functions",
      .collection = "functions",
@@ -31,7 +36,7 @@ static const struct resource resources[] = {
      .id = "functionId",
      .columns = {{"FUNCTION", "functionId"},
                  {"TYPE", "type"},
-                 {"URL", "provider.url"},
+                 {"TARGET", FUNCTION_TARGETS},
                  {"METADATA", "metadata"}},
      .column_count = 4},
     {.command = "event-types",

@@ -11,16 +11,26 @@
 
 #define COLUMNS_MAX 8
 
-// A member by its path, as one line of text; the caller owns it.
-static char *cell_text(const json_t *object, const char *member) {
-    struct bytes rest = bytes_of_text(member);
+static const json_t *find_member(const json_t *object, struct bytes path) {
     const json_t *value = object;
-    while (rest.size > 0) {
-        struct bytes name = bytes_slice(rest, 0, bytes_find(rest, '.'));
+    while (path.size > 0) {
+        struct bytes name = bytes_slice(path, 0, bytes_find(path, '.'));
         char *text = bytes_to_text(name);
         value = json_object_get(value, text);
         free(text);
-        rest = bytes_slice(rest, name.size + 1, SIZE_MAX);
+        path = bytes_slice(path, name.size + 1, SIZE_MAX);
+    }
+    return value;
+}
+
+// The first of the members that is there, as one line of text; the caller owns it.
+static char *cell_text(const json_t *object, const char *members) {
+    struct bytes rest = bytes_of_text(members);
+    const json_t *value = NULL;
+    while (rest.size > 0 && (!value || json_is_null(value))) {
+        struct bytes path = bytes_slice(rest, 0, bytes_find(rest, '|'));
+        value = find_member(object, path);
+        rest = bytes_slice(rest, path.size + 1, SIZE_MAX);
     }
     if (!value || json_is_null(value)) {
         return memory_copy_text("-");

@@ -57,13 +57,16 @@ def test_tables_and_json(egctl):
         {"functionId": "a-longer-name", "type": "http", "provider": {"url": "http://127.0.0.1:9/"},
          "metadata": {"team": "x"}}))
     egctl("functions", "put", "b", "--function-url", "http://127.0.0.1:10/")
+    egctl("functions", "put", "-f", "-", stdin=json.dumps(
+        {"functionId": "c", "type": "awslambda", "provider": {"region": "eu-west-1", "arn": "hello:7"}}))
     lines = egctl("functions").splitlines()
-    assert lines[0].split() == ["FUNCTION", "TYPE", "URL", "METADATA"]
+    assert lines[0].split() == ["FUNCTION", "TYPE", "TARGET", "METADATA"]
+    assert lines[3].split() == ["c", "awslambda", "hello:7", "-"]
     assert lines[1].split()[:3] == ["a-longer-name", "http", "http://127.0.0.1:9/"]
     assert lines[0].index("TYPE") == lines[1].index("http"), "columns stand under their titles"
     assert len(egctl("functions", "list", "--metadata", "team=x").splitlines()) == 2
     listed = json.loads(egctl("functions", "list", "--json"))
-    assert [one["functionId"] for one in listed["functions"]] == ["a-longer-name", "b"]
+    assert [one["functionId"] for one in listed["functions"]] == ["a-longer-name", "b", "c"]
     assert json.loads(egctl("functions", "get", "b"))["provider"]["url"] == "http://127.0.0.1:10/"
     assert json.loads(egctl("functions", "put", "b", "--function-url", "http://127.0.0.1:11/", "--json"))["functionId"] == "b"
     assert egctl("functions", "list", "--space", "other") == "No functions in space other.\n"

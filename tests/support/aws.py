@@ -4,7 +4,7 @@ independent computation of signatures by botocore."""
 import base64
 import json
 import os
-import socket
+import re
 import subprocess
 import sys
 
@@ -38,17 +38,13 @@ class Aws:
         self.endpoint = None
 
     def start(self):
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.endpoint = f"http://127.0.0.1:{port}"
         environment = {**os.environ, "MOTO_RECORDER_FILEPATH": str(self.folder / "requests"),
                        "MOTO_ENABLE_RECORDING": "1"}
         with open(self.folder / "moto.log", "wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+                [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"],
                 stdout=log, stderr=log, env=environment)
-        wait_until(self._answers, 120, "moto to be ready")
+        wait_until(self._find_endpoint, 120, "moto to be ready")
         self._control("config", json.dumps({"lambda": {"use_docker": False},
                                             "stepfunctions": {"execute_state_machine": True}}))
         self._create_users()
@@ -59,12 +55,12 @@ class Aws:
         self.process.terminate()
         self.process.wait(30)
 
-    def _answers(self):
-        assert self.process.poll() is None, (self.folder / "moto.log").read_text()
-        try:
-            return requests.get(f"{self.endpoint}/moto-api/data.json", timeout=5).ok
-        except requests.ConnectionError:
-            return False
+    def _find_endpoint(self):
+        log = (self.folder / "moto.log").read_text()
+        assert self.process.poll() is None, log
+        found = re.search(r"Running on (http://127\.0\.0\.1:\d+)\s", log)
+        self.endpoint = found and found.group(1)
+        return self.endpoint
 
     def _control(self, path, data):
         answer = requests.post(f"{self.endpoint}/moto-api/{path}", data=data, timeout=30,
