@@ -429,6 +429,27 @@ static void what_comes_due_for_a_slow_function_leaves_its_tier_to_the_others(voi
     assert_int_equal(test_count_calls(test, "/hold", NULL), 50);
 }
 
+// A wait of an ordered subscription passes nothing of its key, however long it is.
+static void what_is_ordered_is_never_parked(void **state) {
+    struct dispatcher_test *test = *state;
+    struct metric *parked = dispatcher_metrics()->parked;
+    int64_t before = metric_value(parked);
+    test_subscribe(test, "s", "/fail/2",
+                   "{\"ordering\":\"key\",\"retry\":{\"initialMs\":100,\"factor\":1}}");
+    test_start_dispatcher(test);
+    int64_t due_us = clock_wall_us() + 200000;
+    emit_later(test, "later", due_us);
+    test_emit_id(test, "now");
+    test_await_calls(test, "/fail/2", NULL, 6);
+    test_close_dispatcher(test);
+    for (size_t i = 0; i < 6; i++) {
+        struct test_call call = test_call_at(test, i);
+        assert_true(strcmp(call.event_id, "later") != 0 || call.time_us >= due_us);
+    }
+    assert_int_equal(metric_value(parked), before);
+    assert_int_equal(test_committed(test), 2);
+}
+
 // --- Outcomes.
 
 struct seen_outcome {
@@ -577,6 +598,7 @@ int main(void) {
         TEST(what_waits_in_a_tier_survives_rebalances),
         TEST(a_share_that_fails_leaves_the_window_to_the_others),
         TEST(what_comes_due_for_a_slow_function_leaves_its_tier_to_the_others),
+        TEST(what_is_ordered_is_never_parked),
         TEST(the_outcome_of_each_attempt_is_told),
         TEST(what_is_given_up_or_waits_in_memory_is_told),
         TEST(only_failures_are_told_when_asked_so),
