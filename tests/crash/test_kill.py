@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from conftest import cluster_arguments
+from support.cluster import Cluster, start_again
 from support.gateway import Gateway, wait_until
 from support.producer import Producer
 from support.stack import Stack
@@ -33,18 +33,6 @@ def own_stack(tmp_path):
     stack = Stack(tmp_path / "stack").up()
     yield stack
     stack.wipe()
-
-
-def start_again(gateway):
-    """A node whose stores are away ends at once with exit code 1: as its supervisor does, try again."""
-    deadline = time.monotonic() + 90
-    while True:
-        try:
-            return gateway.start(timeout_s=60)
-        except AssertionError:
-            if gateway.process.poll() != 1 or time.monotonic() > deadline:
-                raise
-            time.sleep(0.5)
 
 
 def register(gateway, function):
@@ -88,43 +76,6 @@ def test_nothing_acknowledged_is_lost_when_the_embedded_gateway_is_killed(
         check(producer, function, capsys, kills)
     finally:
         gateway.stop()
-
-
-class Cluster:
-    """Two ingests, two dispatchers, one admin; each can be killed and comes back on its ports."""
-
-    def __init__(self, stack, folder):
-        self.stack = stack
-        self.nodes = {}
-        for name, role in (("ingest-1", "ingest"), ("ingest-2", "ingest"), ("dispatcher-1", "dispatcher"),
-                           ("dispatcher-2", "dispatcher"), ("admin", "admin")):
-            arguments = cluster_arguments(stack, "crash", role=role, data=folder / name,
-                                          zookeeper_session="4s")
-            self.nodes[name] = Gateway(arguments, folder / f"{name}.log")
-
-    def start(self):
-        for node in self.nodes.values():
-            start_again(node)
-        return self
-
-    def events_urls(self):
-        return [node.events_url for name, node in self.nodes.items() if name.startswith("ingest")]
-
-    def kill(self, name):
-        if name in self.nodes:
-            self.nodes[name].kill()
-        else:
-            self.stack.kill(name)
-
-    def revive(self, name):
-        if name in self.nodes:
-            start_again(self.nodes[name])
-        else:
-            self.stack.up(name)
-
-    def stop(self):
-        for node in self.nodes.values():
-            node.stop()
 
 
 def test_nothing_acknowledged_is_lost_when_any_part_of_a_cluster_is_killed(

@@ -1,0 +1,54 @@
+"""Reads what lies in a stream of the event log, in either store, without the gateway."""
+
+import sqlite3
+import struct
+import uuid
+
+from confluent_kafka import Consumer, TopicPartition
+
+
+class Record:
+    """headers: name -> text."""
+
+    def __init__(self, headers, value):
+        self.headers = headers
+        self.value = value
+
+
+def read_topic(kafka, topic):
+    """Everything that the topic holds now."""
+    consumer = Consumer({"bootstrap.servers": kafka, "group.id": f"t{uuid.uuid4().hex}", "enable.auto.commit": False})
+    try:
+        partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
+        ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)
+                for number in partitions}
+        consumer.assign([TopicPartition(topic, number, low) for number, (low, high) in ends.items() if high > low])
+        waiting = {number for number, (low, high) in ends.items() if high > low}
+        while waiting:
+            message = consumer.poll(30)
+            assert message and not message.error(), message and message.error()
+            yield Record({name: value.decode() for name, value in message.headers() or []}, message.value())
+            if message.offset() >= ends[message.partition()][1] - 1:
+                waiting.discard(message.partition())
+    finally:
+        consumer.close()
+
+
+def _read_headers(data):
+    """The count, then each name and value behind its size (core/event_log/record_slice.c)."""
+    texts, position = [], 4
+    for _ in range(2 * struct.unpack_from("<I", data)[0]):
+        size, = struct.unpack_from("<I", data, position)
+        texts.append(data[position + 4:position + 4 + size].decode())
+        position += 4 + size
+    return dict(zip(texts[::2], texts[1::2]))
+
+
+def read_file(path, stream):
+    """The same of the embedded store, also while a gateway has it open."""
+    database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        for headers, value in database.execute(f'SELECT headers, value FROM "{stream}" ORDER BY offset'):
+            yield Record(_read_headers(headers), value)
+    finally:
+        database.close()
