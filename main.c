@@ -154,19 +154,43 @@ static enum status start_events_server(struct node *node, struct worker *worker,
     return http_server_create(worker->loop, &options, &worker->events_server, error);
 }
 
-static enum status start_config_server(struct node *node, struct worker *worker,
-                                       struct error *error) {
-    const struct settings *settings = node->settings.settings;
-    struct admin_options admin_options = {
+// A file for each node that shares the folder. Without a folder the index goes with the process.
+static void name_index(const struct node_settings *settings, struct buffer *path,
+                       struct buffer *identity) {
+    if (node_settings_data(settings)) {
+        buffer_append_format(path, "%s/events-%lld.index", node_settings_data(settings),
+                             (long long)settings_number(settings->settings, "config-port"));
+    }
+    if (settings->command == COMMAND_RUN) {
+        buffer_append_format(identity, "kafka %s %s", settings_text(settings->settings, "kafka"),
+                             settings_text(settings->settings, "topic-prefix"));
+    }
+}
+
+static enum status create_admin(struct node *node, struct worker *worker, struct error *error) {
+    struct buffer path = {0}, identity = {0};
+    name_index(&node->settings, &path, &identity);
+    const struct admin_options options = {
         .loop = worker->loop,
         .registry = node->stores.registry,
         .log = node->stores.log,
         .secrets = node->stores.secrets,
         .node_id = node->id,
         .token = node->admin_token,
+        .index_path = path.data ? path.data : "",
+        .log_identity = identity.data,
         .is_status_only = (node->settings.roles & ROLE_ADMIN) == 0,
     };
-    enum status status = admin_create(&admin_options, &worker->admin, error);
+    enum status status = admin_create(&options, &worker->admin, error);
+    buffer_clear(&path);
+    buffer_clear(&identity);
+    return status;
+}
+
+static enum status start_config_server(struct node *node, struct worker *worker,
+                                       struct error *error) {
+    const struct settings *settings = node->settings.settings;
+    enum status status = create_admin(node, worker, error);
     if (status != STATUS_OK) {
         return status;
     }

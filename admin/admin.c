@@ -5,6 +5,7 @@
 
 #include "admin/admin_private.h"
 #include "admin/config_metrics.h"
+#include "admin/event_store.h"
 #include "core/base/memory.h"
 
 // Takes the same time wherever the two differ; that their lengths differ may be seen.
@@ -65,18 +66,33 @@ void admin_handle(void *context, struct http_request *request) {
                                  "Configuration API is on nodes with the admin role"));
         return;
     }
-    if (!config_api_handle(admin, request) && !classic_api_handle(admin, request)) {
+    if (!operations_api_handle(admin, request) && !config_api_handle(admin, request) &&
+        !classic_api_handle(admin, request)) {
         admin_answer_no_such_path(request, dialect);
     }
 }
 
+static enum status create_event_store(struct admin *admin, struct error *error) {
+    const struct event_store_options options = {
+        .log = admin->options.log,
+        .registry = admin->options.registry,
+        .path = admin->options.index_path,
+        .identity = admin->options.log_identity ? admin->options.log_identity : "",
+    };
+    return options.path ? event_store_create(&options, &admin->events, error) : STATUS_OK;
+}
+
 enum status admin_create(const struct admin_options *options, struct admin **ret_admin,
                          struct error *error) {
-    (void)error;
     struct admin *admin = memory_allocate(sizeof *admin);
     admin->options = *options;
     admin->options.token = memory_copy_text(options->token);
     admin->gauges = config_gauges_create(options->registry);
+    enum status status = options->is_status_only ? STATUS_OK : create_event_store(admin, error);
+    if (status != STATUS_OK) {
+        admin_destroy(admin);
+        return status;
+    }
     *ret_admin = admin;
     return STATUS_OK;
 }
@@ -93,6 +109,7 @@ void admin_destroy(struct admin *admin) {
     if (!admin) {
         return;
     }
+    event_store_destroy(admin->events);
     config_gauges_destroy(admin->gauges);
     if (admin->options.token) {
         explicit_bzero((char *)admin->options.token, strlen(admin->options.token));

@@ -21,7 +21,11 @@ struct admin_options {
     struct event_log *log;         // for health
     const struct secrets *secrets; // NULL: functions with secrets are refused with a clear error
     const char *node_id;           // who answers GET /v1/cluster; stays the caller's
-    const char *token;   // bearer token that every request but status and health needs; NULL = none
+    const char *token; // bearer token that every request but status and health needs; NULL = none
+    // Of the index of events: a file of this node, empty for one that goes with the process, NULL
+    // for none; and which log it is of.
+    const char *index_path;
+    const char *log_identity;
     bool is_status_only; // a node without the admin role: status, health and metrics, nothing else
 };
 enum status must_check admin_create(const struct admin_options *options, struct admin **ret_admin,

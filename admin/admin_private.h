@@ -7,6 +7,7 @@
 
 struct config_call;
 struct config_gauges;
+struct event_store;
 struct json_t;
 
 // Changes of the configuration are made one after the other: each moves the revision that the next
@@ -21,6 +22,7 @@ struct admin {
     struct admin_options options;
     struct config_gauges *gauges;
     struct config_changes changes;
+    struct event_store *events; // NULL: events and dead letters cannot be looked up here
     bool is_draining, is_closed;
 };
 
@@ -45,6 +47,8 @@ void admin_answer_no_such_path(struct http_request *request, enum config_dialect
 // not answered.
 bool config_api_handle(struct admin *admin, struct http_request *request);
 bool classic_api_handle(struct admin *admin, struct http_request *request);
+// Events and dead letters below /v1/spaces/.
+bool operations_api_handle(struct admin *admin, struct http_request *request);
 // /v1/status and /v1/health/..., which need no token, and /v1/metrics, which does.
 bool status_api_handle_open(struct admin *admin, struct http_request *request);
 bool status_api_handle(struct admin *admin, struct http_request *request);

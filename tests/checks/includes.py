@@ -31,7 +31,8 @@ THIRD_PARTY = {
     "librdkafka/": r"core/event_log/event_log_kafka\w*\.c",
     "microhttpd.h": r"core/base/http_(server|listener|request|refusal)\w*\.c",
     "curl/": r"core/base/http_client\w*\.c|admin/egctl\w*\.c",
-    "sqlite3.h": r"core/(event_log/event_log_sqlite\w*|registry/registry_store_sqlite\w*)\.c",
+    "sqlite3.h": r"core/(event_log/event_log_sqlite\w*|registry/registry_store_sqlite\w*)\.c"
+                 r"|admin/event_index\w*\.c",
     "zookeeper/": r"core/registry/registry_store_zookeeper\w*\.c",
     "jansson.h": r".*\.c",
     "openssl/": r".*\.c",
@@ -65,6 +66,7 @@ def is_internal_header(path, header):
     return path in {
         "core/event_log/event_log_kafka.h",
         "core/event_log/event_log_sqlite.h",
+        "admin/event_index_private.h",
     } and header in {"librdkafka/", "sqlite3.h"}
 
 

@@ -1,0 +1,271 @@
+#include "admin/event_follower.h"
+
+#include <stdlib.h>
+
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/base/metrics.h"
+#include "core/events/letter_mark.h"
+
+#define SLICE_RECORDS 500
+#define WAIT_MS 30000
+#define RETRY_US 1000000
+
+static const enum event_log_stream streams[] = {EVENT_LOG_EVENTS, EVENT_LOG_OUTCOMES,
+                                                EVENT_LOG_DEAD_LETTERS};
+
+static struct metric_family metric_behind = {
+    .name = "eventgateway_index_behind_records",
+    .help = "Records of the log that the index of events has not taken in yet.",
+    .kind = METRIC_GAUGE,
+    .label_names = {"stream"},
+};
+
+// A partition that is followed.
+struct followed {
+    struct event_follower *follower;
+    struct event_log_slice slice;
+    struct event_loop_timer retry;
+    int64_t trimmed; // what lies before this offset is gone from the index
+    int64_t behind;
+    bool is_inside;
+    bool is_stale; // was inside when the index was emptied: its answer does not count
+};
+
+struct event_follower {
+    struct event_log *log;
+    struct event_loop *loop;
+    struct event_index *index;
+    struct followed *places;
+    size_t place_count;
+    struct log_limit warnings;
+    bool is_stopping;
+    void (*stopped)(void *context);
+    void *stopped_context;
+};
+
+static void warn(struct event_follower *follower, const char *what, const char *reason) {
+    uint64_t suppressed;
+    if (log_limit_allows(&follower->warnings, 1, &suppressed)) {
+        log_line(LOG_WARNING, what, LOG_TEXT("reason", reason),
+                 LOG_NUMBER("suppressed", (int64_t)suppressed));
+    }
+}
+
+// --- What one record says. Records of others, which make no sense here, are passed over.
+
+static void add_event(struct event_index *index, const struct stored_record *stored) {
+    const struct event *event;
+    if (event_record_decode(stored, &event, NULL) == STATUS_OK) {
+        event_index_add_event(index, stored, event);
+        event_unref(event);
+    }
+}
+
+static void add_outcome(void *context, const struct outcome *outcome) {
+    event_index_add_outcome(context, outcome);
+}
+
+static void add_letter(struct event_index *index, const struct stored_record *stored) {
+    struct letter_mark mark;
+    struct dead_letter letter;
+    struct buffer storage = {0};
+    const struct event *event;
+    enum status status = letter_mark_decode(&stored->record, &mark);
+    if (status == STATUS_OK) {
+        event_index_mark_letter(index, mark.partition, mark.offset,
+                                mark.kind == LETTER_MARK_REDRIVEN ? LETTER_REDRIVEN
+                                                                  : LETTER_DELETED);
+    } else if (status == STATUS_NOT_FOUND &&
+               dead_letter_decode(stored, &letter, &storage, &event, NULL) == STATUS_OK) {
+        event_index_add_letter(index, stored, &letter, event);
+        event_unref(event);
+    }
+    buffer_clear(&storage);
+}
+
+static void add_record(struct event_index *index, enum event_log_stream stream,
+                       const struct stored_record *stored) {
+    size_t refused;
+    switch (stream) {
+    case EVENT_LOG_EVENTS:
+        add_event(index, stored);
+        break;
+    case EVENT_LOG_DEAD_LETTERS:
+        add_letter(index, stored);
+        break;
+    default:
+        if (outcome_record_decode(stored->record.value, add_outcome, index, &refused, NULL) !=
+            STATUS_OK) {
+            return; // not ours
+        }
+    }
+}
+
+// --- Slices.
+
+static void read_on(struct followed *followed);
+
+static void tell_behind(struct event_follower *follower, struct followed *followed) {
+    followed->behind = followed->slice.end_offset - followed->slice.next_offset;
+    int64_t behind = 0;
+    for (size_t i = 0; i < follower->place_count; i++) {
+        if (follower->places[i].slice.stream == followed->slice.stream) {
+            behind += follower->places[i].behind;
+        }
+    }
+    const char *name = event_log_stream_name(followed->slice.stream);
+    metric_set(metric_of(&metric_behind, (const char *const[]){name, NULL}), behind);
+}
+
+static enum status take_slice(struct followed *followed, struct error *error) {
+    struct event_log_slice *slice = &followed->slice;
+    struct event_index *index = followed->follower->index;
+    event_index_begin(index);
+    for (size_t i = 0; i < slice->count; i++) {
+        add_record(index, slice->stream, &slice->records[i]);
+    }
+    // A piece with each slice: nobody waits for it.
+    bool has_more = slice->first_offset > followed->trimmed &&
+                    event_index_trim(index, slice->stream, slice->partition, slice->first_offset);
+    event_index_set_position(index, slice->stream, slice->partition, slice->next_offset);
+    enum status status = event_index_commit(index, error);
+    if (status == STATUS_OK && !has_more) {
+        followed->trimmed = slice->first_offset;
+    }
+    return status;
+}
+
+// The log ends before the place where we stopped: it is another one than it was.
+static enum status start_over(struct event_follower *follower, struct error *error) {
+    log_line(LOG_WARNING, "the log was made anew, and so is the index of events");
+    for (size_t i = 0; i < follower->place_count; i++) {
+        follower->places[i].slice.from_offset = EVENT_LOG_BEGINNING;
+        follower->places[i].trimmed = 0;
+        follower->places[i].is_stale = follower->places[i].is_inside;
+    }
+    return event_index_empty(follower->index, error);
+}
+
+static enum status answer_slice(struct followed *followed) {
+    struct event_log_slice *slice = &followed->slice;
+    struct error error = {0};
+    enum status status;
+    if (slice->status != STATUS_OK) {
+        return slice->status; // the log has written why
+    }
+    if (slice->from_offset > slice->end_offset) {
+        status = start_over(followed->follower, &error);
+    } else {
+        status = take_slice(followed, &error);
+        slice->from_offset = status == STATUS_OK ? slice->next_offset : slice->from_offset;
+        tell_behind(followed->follower, followed);
+    }
+    if (status != STATUS_OK) {
+        warn(followed->follower, "the index of events cannot be written", error.text);
+    }
+    return status;
+}
+
+static void check_stopped(struct event_follower *follower) {
+    for (size_t i = 0; i < follower->place_count; i++) {
+        if (follower->places[i].is_inside) {
+            return;
+        }
+    }
+    if (follower->stopped) {
+        void (*stopped)(void *context) = follower->stopped;
+        follower->stopped = NULL;
+        stopped(follower->stopped_context);
+    }
+}
+
+static void slice_done(struct event_log_slice *slice) {
+    struct followed *followed = CONTAINER_OF(slice, struct followed, slice);
+    struct event_follower *follower = followed->follower;
+    followed->is_inside = false;
+    if (follower->is_stopping) {
+        check_stopped(follower);
+        return;
+    }
+    bool was_stale = followed->is_stale;
+    followed->is_stale = false;
+    if (was_stale || answer_slice(followed) == STATUS_OK) {
+        read_on(followed);
+    } else {
+        event_loop_timer_start(follower->loop, &followed->retry, RETRY_US);
+    }
+}
+
+static void read_on(struct followed *followed) {
+    struct event_follower *follower = followed->follower;
+    followed->is_inside = true;
+    if (event_log_read(follower->log, &followed->slice) != STATUS_OK) {
+        followed->is_inside = false;
+        event_loop_timer_start(follower->loop, &followed->retry, RETRY_US);
+    }
+}
+
+static void retry_expired(struct event_loop_timer *timer) {
+    struct followed *followed = CONTAINER_OF(timer, struct followed, retry);
+    if (!followed->follower->is_stopping) {
+        read_on(followed);
+    }
+}
+
+struct event_follower *event_follower_create(struct event_log *log, struct event_loop *loop,
+                                             struct event_index *index) {
+    struct event_follower *follower = memory_allocate(sizeof *follower);
+    follower->log = log;
+    follower->loop = loop;
+    follower->index = index;
+    for (size_t i = 0; i < ARRAY_LENGTH(streams); i++) {
+        follower->place_count += (size_t)event_log_partition_count(log, streams[i]);
+    }
+    follower->places = memory_allocate(follower->place_count * sizeof *follower->places);
+    struct followed *followed = follower->places;
+    for (size_t i = 0; i < ARRAY_LENGTH(streams); i++) {
+        int32_t count = event_log_partition_count(log, streams[i]);
+        for (int32_t partition = 0; partition < count; partition++, followed++) {
+            followed->follower = follower;
+            followed->retry.expired = retry_expired;
+            followed->slice = (struct event_log_slice){
+                .stream = streams[i],
+                .partition = partition,
+                .from_offset = event_index_position(index, streams[i], partition),
+                .max_records = SLICE_RECORDS,
+                .wait_ms = WAIT_MS,
+                .loop = loop,
+                .done = slice_done,
+            };
+            read_on(followed);
+        }
+    }
+    return follower;
+}
+
+void event_follower_stop(struct event_follower *follower, void (*stopped)(void *context),
+                         void *context) {
+    follower->is_stopping = true;
+    follower->stopped = stopped;
+    follower->stopped_context = context;
+    for (size_t i = 0; i < follower->place_count; i++) {
+        struct followed *followed = &follower->places[i];
+        event_loop_timer_stop(follower->loop, &followed->retry);
+        if (followed->is_inside) {
+            event_log_slice_cancel(follower->log, &followed->slice);
+        }
+    }
+    check_stopped(follower);
+}
+
+void event_follower_destroy(struct event_follower *follower) {
+    if (!follower) {
+        return;
+    }
+    for (size_t i = 0; i < follower->place_count; i++) {
+        event_log_slice_clear(&follower->places[i].slice);
+    }
+    free(follower->places);
+    free(follower);
+}

@@ -1,0 +1,148 @@
+#include "admin/event_store.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "admin/event_follower.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+
+#define CALLS_MAX 256
+#define REOPEN_US 5000000
+
+struct event_store {
+    struct event_log *log;
+    struct registry *registry;
+    char *path;
+    char *identity;
+    struct event_loop *loop;
+    struct event_loop_thread *thread;
+    atomic_size_t inside;
+
+    // The thread's.
+    struct event_index *index; // NULL while the file cannot be opened
+    struct error reason;
+    struct event_follower *follower;
+    struct redrives *redrives;
+    struct event_loop_timer reopen;
+    bool has_warned;
+    struct event_loop_task start;
+    struct event_loop_task stop;
+};
+
+static void open_index(struct event_store *store) {
+    if (event_index_open(store->path, store->identity, &store->index, &store->reason) !=
+        STATUS_OK) {
+        if (!store->has_warned) {
+            log_line(LOG_WARNING, "events cannot be looked up", LOG_TEXT("path", store->path),
+                     LOG_TEXT("reason", store->reason.text));
+            store->has_warned = true;
+        }
+        event_loop_timer_start(store->loop, &store->reopen, REOPEN_US);
+        return;
+    }
+    store->follower = event_follower_create(store->log, store->loop, store->index);
+    store->redrives = redrives_create(store->log, store->registry, store->loop, store->index);
+}
+
+static void reopen_expired(struct event_loop_timer *timer) {
+    open_index(CONTAINER_OF(timer, struct event_store, reopen));
+}
+
+static void start(struct event_loop_task *task) {
+    open_index(CONTAINER_OF(task, struct event_store, start));
+}
+
+static void follower_stopped(void *context) {
+    struct event_store *store = context;
+    event_follower_destroy(store->follower);
+    store->follower = NULL;
+    event_index_close(store->index);
+    store->index = NULL;
+    event_loop_stop(store->loop);
+}
+
+static void redrives_stopped(void *context) {
+    struct event_store *store = context;
+    redrives_destroy(store->redrives);
+    store->redrives = NULL;
+    event_follower_stop(store->follower, follower_stopped, store);
+}
+
+static void stop(struct event_loop_task *task) {
+    struct event_store *store = CONTAINER_OF(task, struct event_store, stop);
+    event_loop_timer_stop(store->loop, &store->reopen);
+    (void)error_set(&store->reason, STATUS_CLOSED, "shutting down");
+    if (store->redrives) {
+        redrives_stop(store->redrives, redrives_stopped, store);
+    } else {
+        event_loop_stop(store->loop);
+    }
+}
+
+enum status event_store_create(const struct event_store_options *options,
+                               struct event_store **ret_store, struct error *error) {
+    struct event_store *store = memory_allocate(sizeof *store);
+    enum status status = event_loop_create("index", &store->loop, error);
+    if (status != STATUS_OK) {
+        free(store);
+        return status;
+    }
+    store->log = options->log;
+    store->registry = options->registry;
+    store->path = memory_copy_text(options->path);
+    store->identity = memory_copy_text(options->identity);
+    (void)error_set(&store->reason, STATUS_UNAVAILABLE, "the index is being opened");
+    store->reopen.expired = reopen_expired;
+    store->start.run = start;
+    store->stop.run = stop;
+    store->thread = event_loop_thread_start(store->loop);
+    event_loop_post(store->loop, &store->start);
+    *ret_store = store;
+    return STATUS_OK;
+}
+
+void event_store_destroy(struct event_store *store) {
+    if (!store) {
+        return;
+    }
+    event_loop_post(store->loop, &store->stop);
+    event_loop_thread_join(store->thread);
+    event_loop_destroy(store->loop);
+    free(store->path);
+    free(store->identity);
+    free(store);
+}
+
+static void tell_done(struct event_loop_task *task) {
+    struct event_store_call *call = CONTAINER_OF(task, struct event_store_call, task);
+    call->done(call);
+}
+
+static void run_call(struct event_loop_task *task) {
+    struct event_store_call *call = CONTAINER_OF(task, struct event_store_call, task);
+    struct event_store *store = call->store;
+    if (!store->index) {
+        call->status = STATUS_UNAVAILABLE;
+        call->error = store->reason;
+    }
+    call->run(call, store->index);
+    call->task = (struct event_loop_task){.run = tell_done};
+    atomic_fetch_sub(&store->inside, 1);
+    event_loop_post(call->loop, &call->task);
+}
+
+enum status event_store_run(struct event_store *store, struct event_store_call *call) {
+    if (atomic_fetch_add(&store->inside, 1) >= CALLS_MAX) {
+        atomic_fetch_sub(&store->inside, 1);
+        return STATUS_FULL;
+    }
+    call->store = store;
+    call->task = (struct event_loop_task){.run = run_call};
+    event_loop_post(store->loop, &call->task);
+    return STATUS_OK;
+}
+
+struct redrives *event_store_redrives(struct event_store *store) {
+    return store->redrives;
+}

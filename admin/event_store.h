@@ -1,0 +1,43 @@
+// The index of events with the thread that it lives on: follows eg.events, eg.outcome and
+// eg.deadletter from where it stopped, answers what the API asks, and redrives dead letters.
+// Several nodes have one each. event_store_run from any thread; create and destroy from one.
+#ifndef EVENT_GATEWAY_ADMIN_EVENT_STORE_H
+#define EVENT_GATEWAY_ADMIN_EVENT_STORE_H
+
+#include "admin/event_index.h"
+#include "admin/redrives.h"
+#include "core/base/event_loop.h"
+
+struct event_store;
+
+struct event_store_options {
+    struct event_log *log;
+    struct registry *registry;
+    const char *path;     // of the index's file; empty = one that goes with the process
+    const char *identity; // of the log
+};
+// The file is opened on the store's own thread, and again every few seconds when that fails.
+enum status must_check event_store_create(const struct event_store_options *options,
+                                          struct event_store **ret_store, struct error *error);
+// Calls that are inside are still answered.
+void event_store_destroy(struct event_store *store);
+
+// Something to be done on the store's thread. The caller owns it until done was called.
+struct event_store_call {
+    // index is NULL while the file cannot be opened: status and error then say why. The callee sets
+    // status.
+    void (*run)(struct event_store_call *call, struct event_index *index);
+    void (*done)(struct event_store_call *call); // on loop
+    struct event_loop *loop;
+    enum status status;
+    struct error error;
+    struct event_loop_task task; // the store's
+    struct event_store *store;   // the store's
+};
+// OK: done follows exactly once. FULL: too many are inside.
+enum status must_check event_store_run(struct event_store *store, struct event_store_call *call);
+
+// On the store's thread only; NULL while the file cannot be opened.
+struct redrives *event_store_redrives(struct event_store *store);
+
+#endif
