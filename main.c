@@ -113,6 +113,12 @@ static bool may_share_ports(const struct node *node) {
            settings_switch(node->settings.settings, "reuse-port");
 }
 
+// As much again as of bodies; never less than one answer.
+static size_t answers_of_worker(const struct node *node) {
+    size_t share = bodies_of_worker(node);
+    return share < INVOKER_ANSWER_MAX_BYTES ? INVOKER_ANSWER_MAX_BYTES : share;
+}
+
 // Workers share the port: the first one finds it, the others join by SO_REUSEPORT.
 static enum status start_events_server(struct node *node, struct worker *worker,
                                        struct error *error) {
@@ -215,6 +221,7 @@ static enum status worker_create(struct node *node, size_t index, struct error *
         .targets = node->targets,
         .secrets = node->stores.secrets,
         .default_format = default_format(node->settings.settings),
+        .answers_max_bytes = answers_of_worker(node),
         .ca_file = settings_text(node->settings.settings, "function-ca-file"),
     };
     char name[32];

@@ -1,5 +1,6 @@
 #include "core/base/http_client.h"
 
+#include "core/base/client_sockets.h"
 #include "core/base/event_loop.h"
 #include "core/base/http2_sockets.h"
 #include "core/base/http_call.h"
@@ -23,6 +24,7 @@ enum {
     PER_HOST_DEFAULT = 256,
     CONNECTIONS_DEFAULT = 4096,
     ANSWER_DEFAULT_BYTES = 6 * 1024 * 1024,
+    ANSWERS_DEFAULT_BYTES = 256 * 1024 * 1024,
     ANSWER_HEAD_MAX_BYTES = 64 * 1024,
     TIMEOUT_DEFAULT_MS = 30 * 1000,
     CALLS_KEPT_MAX = 1024,
@@ -43,6 +45,7 @@ struct http_call {
     void *context;
     int64_t started_us;
     size_t answer_max_bytes;
+    size_t answer_counted;      // of its body, in the client's answer_bytes
     struct http_call_head head; // what is sent
     struct curl_slist *lines;   // one array over head
     size_t line_capacity;
@@ -70,19 +73,15 @@ struct http_client {
     struct event_loop_timer end_timer; // calls the done of what is in ended
     struct http_hosts *hosts;
     struct http2_sockets http2_sockets;
+    struct client_sockets sockets;
     struct http_call *calls; // that run or wait for a place
     struct http_call *ended; // cancelled or never begun, oldest first
     struct http_call **ended_last;
     struct http_call *kept; // for reuse, with their easy handles
     size_t kept_count;
     size_t calls_inside;
+    size_t answer_bytes; // of all answers that are there or coming in
     bool is_closing;
-};
-
-// A socket of curl in the loop.
-struct client_socket {
-    struct http_client *client;
-    struct event_loop_watch watch;
 };
 
 static void initialize_curl(void) {
@@ -128,6 +127,8 @@ static void free_call(struct http_call *call) {
 }
 
 static void keep_call(struct http_client *client, struct http_call *call) {
+    client->answer_bytes -= call->answer_counted;
+    call->answer_counted = 0;
     if (client->kept_count >= CALLS_KEPT_MAX) {
         free_call(call);
         return;
@@ -152,10 +153,14 @@ static size_t take_answer_head(char *data, size_t item, size_t count, void *cont
 static size_t take_answer_body(char *data, size_t item, size_t count, void *context) {
     struct http_call *call = context;
     size_t size = item * count;
-    if (size > call->answer_max_bytes - call->answer.body.size) {
+    struct http_client *client = call->client;
+    if (size > call->answer_max_bytes - call->answer.body.size ||
+        size > client->options.answers_max_bytes - client->answer_bytes) {
         call->is_too_large = true;
         return 0;
     }
+    client->answer_bytes += size;
+    call->answer_counted += size;
     buffer_append(&call->answer.body, (struct bytes){data, size});
     return size;
 }
@@ -176,6 +181,9 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose,
         return CURL_SOCKET_BAD;
     }
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (fd >= 0) {
+        client_sockets_opened(&call->client->sockets, fd);
+    }
     if (fd >= 0 && call->clear_http2 == CLEAR_HTTP2_OPENS) {
         http2_sockets_opened(&call->client->http2_sockets, fd, http_url_origin(call->url));
     }
@@ -185,6 +193,7 @@ static curl_socket_t open_socket(void *context, curlsocktype purpose,
 static int close_socket(void *context, curl_socket_t fd) {
     struct http_client *client = context;
     http2_sockets_closed(&client->http2_sockets, fd);
+    client_sockets_closed(&client->sockets, fd);
     return close(fd);
 }
 
@@ -274,9 +283,11 @@ static const char *text_of(struct http_call *call, enum http_call_result result,
     case HTTP_CALL_CANCELLED:
         return "cancelled";
     case HTTP_CALL_ANSWER_TOO_LARGE:
-        snprintf(call->forbidden, sizeof call->forbidden,
-                 "the answer is larger than %zu bytes, or its headers than %d",
-                 call->answer_max_bytes, ANSWER_HEAD_MAX_BYTES);
+        snprintf(
+            call->forbidden, sizeof call->forbidden,
+            "the answer is larger than %zu bytes, its headers than %d, or all answers that are "
+            "coming in than %zu",
+            call->answer_max_bytes, ANSWER_HEAD_MAX_BYTES, call->client->options.answers_max_bytes);
         return call->forbidden;
     case HTTP_CALL_FORBIDDEN: {
         char address[64];
@@ -416,14 +427,12 @@ static void act_on_socket(struct http_client *client, curl_socket_t fd, int even
     finish_answered(client);
 }
 
-static void socket_ready(struct event_loop_watch *watch, uint32_t events) {
-    // curl may remove the socket, and with it the watch, while it acts.
-    struct client_socket *client_socket = CONTAINER_OF(watch, struct client_socket, watch);
+static void socket_ready(void *context, int fd, uint32_t events) {
     int flags = 0;
     flags |= events & (EPOLLIN | EPOLLHUP | EPOLLRDHUP) ? CURL_CSELECT_IN : 0;
     flags |= events & EPOLLOUT ? CURL_CSELECT_OUT : 0;
     flags |= events & EPOLLERR ? CURL_CSELECT_ERR : 0;
-    act_on_socket(client_socket->client, watch->fd, flags);
+    act_on_socket(context, fd, flags);
 }
 
 static void timer_expired(struct event_loop_timer *timer) {
@@ -441,38 +450,18 @@ static int set_timer(CURLM *multi, long timeout_ms, void *context) {
     return 0;
 }
 
-static void forget_socket(struct http_client *client, struct client_socket *client_socket) {
-    if (client_socket) {
-        event_loop_watch_remove(client->loop, &client_socket->watch);
-        free(client_socket);
-    }
-}
-
 static int set_socket(CURL *easy, curl_socket_t fd, int what, void *context, void *socket_context) {
     (void)easy;
+    (void)socket_context;
     struct http_client *client = context;
-    struct client_socket *client_socket = socket_context;
     if (what == CURL_POLL_REMOVE) {
-        forget_socket(client, client_socket);
-        curl_multi_assign(client->multi, fd, NULL);
+        client_sockets_stop_waiting(&client->sockets, fd);
         return 0;
     }
     uint32_t events = 0;
     events |= what & CURL_POLL_IN ? EPOLLIN : 0;
     events |= what & CURL_POLL_OUT ? EPOLLOUT : 0;
-    if (client_socket) {
-        event_loop_watch_change(client->loop, &client_socket->watch, events);
-        return 0;
-    }
-    client_socket = memory_allocate(sizeof *client_socket);
-    client_socket->client = client;
-    client_socket->watch = (struct event_loop_watch){fd, events, socket_ready, false};
-    if (event_loop_watch_add(client->loop, &client_socket->watch, NULL) != STATUS_OK) {
-        free(client_socket);
-        return -1;
-    }
-    curl_multi_assign(client->multi, fd, client_socket);
-    return 0;
+    return client_sockets_wait(&client->sockets, fd, events) ? 0 : -1;
 }
 
 enum status http_client_create(struct event_loop *loop, const struct http_client_options *options,
@@ -481,6 +470,11 @@ enum status http_client_create(struct event_loop *loop, const struct http_client
     struct http_client *client = memory_allocate(sizeof *client);
     client->loop = loop;
     client->options = *options;
+    if (client->options.answers_max_bytes == 0) {
+        client->options.answers_max_bytes = ANSWERS_DEFAULT_BYTES;
+    }
+    client->sockets =
+        (struct client_sockets){.loop = loop, .ready = socket_ready, .context = client};
     client->ended_last = &client->ended;
     client->timer.expired = timer_expired;
     client->end_timer.expired = end_timer_expired;
@@ -523,6 +517,7 @@ void http_client_destroy(struct http_client *client) {
         curl_multi_cleanup(client->multi);
     }
     http2_sockets_clear(&client->http2_sockets);
+    client_sockets_clear(&client->sockets);
     curl_url_cleanup(client->url);
     http_hosts_destroy(client->hosts);
     event_loop_timer_stop(client->loop, &client->timer);
@@ -568,6 +563,7 @@ static enum status check_url(struct http_call *call, const char *url, bool *ret_
     }
     free(call->url);
     call->url = memory_copy_text(url);
+    curl_easy_setopt(call->easy, CURLOPT_URL, url);
     return STATUS_OK;
 }
 
@@ -614,7 +610,6 @@ static enum status prepare_call(struct http_call *call, const struct http_call_o
     CURL *easy = call->easy;
     set_method(call, options);
     link_lines(call);
-    curl_easy_setopt(easy, CURLOPT_URL, options->url);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->lines);
     set_version(call, options);
     curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->answer_max_bytes);

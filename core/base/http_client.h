@@ -21,6 +21,7 @@ struct http_client_options {
     const struct target_rules *targets; // which addresses may be connected to; outlives the client
     size_t connections_per_host_max;    // calls that run at once to one host; others wait; 0 = 256
     size_t connections_max;             // kept open at the most; 0 = 4096
+    size_t answers_max_bytes;           // of all answers that are coming in; 0 = 256 MiB
     const char *ca_file; // certificates that servers are checked by; NULL = the system's
 };
 
@@ -30,7 +31,7 @@ enum http_call_result {
     HTTP_CALL_UNREACHABLE,      // no connection: refused, no such host, TLS failure
     HTTP_CALL_FORBIDDEN,        // the address is not allowed (target_rules), or not http/https
     HTTP_CALL_CUT_OFF,          // the connection broke, or the answer is not HTTP
-    HTTP_CALL_ANSWER_TOO_LARGE, // beyond answer_max_bytes
+    HTTP_CALL_ANSWER_TOO_LARGE, // beyond answer_max_bytes, or all together beyond answers_max_bytes
     HTTP_CALL_CANCELLED,
 };
 

@@ -47,11 +47,12 @@ enum status invoker_create(struct event_loop *loop, const struct invoker_options
     invoker->loop = loop;
     invoker->options = *options;
     if (invoker->options.answer_max_bytes == 0) {
-        invoker->options.answer_max_bytes = (size_t)6 * 1024 * 1024;
+        invoker->options.answer_max_bytes = INVOKER_ANSWER_MAX_BYTES;
     }
     struct http_client_options client = {
         .targets = options->targets,
         .connections_per_host_max = options->calls_per_host_max,
+        .answers_max_bytes = options->answers_max_bytes,
         .ca_file = options->ca_file,
     };
     enum status status = http_client_create(loop, &client, &invoker->client, error);

@@ -21,11 +21,14 @@ struct invocation;
 struct secrets;
 struct target_rules;
 
+#define INVOKER_ANSWER_MAX_BYTES ((size_t)6 * 1024 * 1024)
+
 struct invoker_options {
     const struct target_rules *targets;
     const struct secrets *secrets; // NULL: functions with secrets cannot be called
     enum event_format default_format;
-    size_t answer_max_bytes;   // 0 = 6 MiB
+    size_t answer_max_bytes;   // 0 = INVOKER_ANSWER_MAX_BYTES
+    size_t answers_max_bytes;  // of all answers that are coming in; 0 = 256 MiB
     size_t calls_per_host_max; // 0 = 256
     const char *ca_file;       // certificates that functions' servers are checked by
 };

@@ -101,7 +101,9 @@ static const struct setting table[] = {
      .kind = SETTING_SIZE,
      .default_text = "256MiB",
      .value_name = "SIZE",
-     .help = "Request bodies in memory at the most, all together; beyond, 503 with Retry-After.",
+     .help = "Request bodies in memory at the most, all together; beyond, 503 with Retry-After. As "
+             "much "
+             "again of functions' answers; beyond, their calls fail.",
      .minimum = 1048576,
      .maximum = 1099511627776,
      .commands = BOTH,

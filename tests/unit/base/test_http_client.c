@@ -162,12 +162,15 @@ static int setup(void **state) {
     return 0;
 }
 
-static int teardown(void **state) {
-    struct fixture *fixture = *state;
+static void destroy_client(struct fixture *fixture) {
     http_client_destroy(fixture->client);
     target_rules_destroy(fixture->targets);
     event_loop_destroy(fixture->loop);
-    free(fixture);
+}
+
+static int teardown(void **state) {
+    destroy_client(*state);
+    free(*state);
     return 0;
 }
 
@@ -345,6 +348,32 @@ static void a_broken_answer_is_cut_off(void **state) {
         call_script(*state, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n").result,
         HTTP_CALL_CUT_OFF);
     assert_true(call_script(*state, "").error_text[0] != '\0');
+}
+
+static struct outcome call_for_10_bytes(struct fixture *fixture) {
+    const struct step steps[] = {
+        {STEP_REPLY_CLOSE, "HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"}};
+    start_script(&fixture->server, steps, 1);
+    struct outcome outcome = call_with(fixture, (struct http_call_options){0});
+    stop_script(&fixture->server);
+    return outcome;
+}
+
+static void all_answers_together_have_a_limit(void **state) {
+    (void)state;
+    static const struct {
+        size_t limit;
+        enum http_call_result result;
+    } cases[] = {{15, HTTP_CALL_ANSWERED}, {9, HTTP_CALL_ANSWER_TOO_LARGE}};
+    for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
+        struct fixture fixture = {0};
+        struct http_client_options options = {.answers_max_bytes = cases[i].limit};
+        make_client(&fixture, "127.0.0.0/8", options);
+        assert_int_equal(call_for_10_bytes(&fixture).result, cases[i].result);
+        // What the first one took was given back with it.
+        assert_int_equal(call_for_10_bytes(&fixture).result, cases[i].result);
+        destroy_client(&fixture);
+    }
 }
 
 static void an_answer_beyond_the_limit_is_too_large(void **state) {
@@ -700,6 +729,7 @@ int main(void) {
         TEST(every_method_is_sent_as_it_is_also_one_after_the_other),
         TEST(a_broken_answer_is_cut_off),
         TEST(an_answer_beyond_the_limit_is_too_large),
+        cmocka_unit_test(all_answers_together_have_a_limit),
         TEST(answer_headers_beyond_64_kib_are_too_large),
         TEST(silence_is_a_timeout),
         TEST(a_refused_port_and_an_unknown_host_are_unreachable),
