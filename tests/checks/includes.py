@@ -13,6 +13,7 @@ BELOW = {
     "core/base": [],
     "core/events": ["core/base"],
     "core/event_log": ["core/base", "core/events"],
+    "core/cursors": ["core/base", "core/events"],
     "core/subscriptions": ["core/base", "core/events"],
     "core/registry": ["core/base", "core/events", "core/subscriptions"],
     "core/functions": ["core/base", "core/events", "core/subscriptions", "core/registry"],
@@ -24,7 +25,7 @@ BELOW = {
 ROLES = ["ingest", "dispatcher", "admin"]
 for role in ROLES:
     BELOW[role] = ["core/base", "core/events", "core/subscriptions", "core/registry", "core/functions",
-                   "core/event_log", "core/system", "schemas"]
+                   "core/event_log", "core/cursors", "core/system", "schemas"]
 
 # Third-party headers: which files may include them. None of ours includes them in a header.
 THIRD_PARTY = {

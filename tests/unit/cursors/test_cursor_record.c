@@ -1,0 +1,169 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "core/base/memory.h"
+#include "core/cursors/cursor_record.h"
+
+static void keys_come_back_as_they_went(void **state) {
+    (void)state;
+    const struct cursor_key keys[] = {
+        {CURSOR_OWNER, 0, BYTES(""), BYTES(""), 1},
+        {CURSOR_LIVE, 7, BYTES(""), BYTES(""), INT64_MAX},
+        {CURSOR_CATCH_UP, 12, BYTES("team1"), BYTES("YXN5bmM"), 3},
+        {CURSOR_CATCH_UP, 12, BYTES("owner"), BYTES("a/b"), 3},
+        {CURSOR_STARTED, INT32_MAX, BYTES("default"), BYTES("YXN5bmM"), 2},
+        {CURSOR_REPLAY, 1, BYTES("default"), BYTES("5b2c"), 9},
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
+        struct buffer text = {0};
+        struct cursor_key back;
+        struct error error;
+        cursor_key_write(&keys[i], &text);
+        assert_int_equal(cursor_key_parse(buffer_bytes(&text), &back, &error), STATUS_OK);
+        assert_true(cursor_key_same_place(&keys[i], &back));
+        assert_int_equal(back.epoch, keys[i].epoch);
+        for (size_t j = 0; j < i; j++) {
+            assert_false(cursor_key_same_place(&keys[j], &back));
+        }
+        buffer_clear(&text);
+    }
+}
+
+static void what_is_no_key_is_refused(void **state) {
+    (void)state;
+    const char *const texts[] = {
+        "",
+        "/",
+        "0",
+        "0/owner",
+        "0/owner/",
+        "0/owner/0",
+        "-1/owner/1",
+        "01/owner/1",
+        "0/1",
+        "0//1",
+        "0/owner/x",
+        "0/other/1",
+        "0//id/1",
+        "0/space//1",
+        "0/s/start:/1",
+        "4294967296/owner/1",
+        "0/owner/9223372036854775808",
+    };
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        struct cursor_key key;
+        struct error error;
+        if (cursor_key_parse(bytes_of_text(texts[i]), &key, &error) != STATUS_INVALID) {
+            fail_msg("taken: %s", texts[i]);
+        }
+    }
+}
+
+static struct cursor_record example(void) {
+    struct cursor_record record = {
+        .kind = CURSOR_CATCH_UP,
+        .partition = 3,
+        .epoch = 5,
+        .space = BYTES("team1"),
+        .subscription_id = BYTES("YXN5bmM"),
+        .created = BYTES("2026-11-25T00:00:00Z"),
+        .reason = BYTES("circuit \"open\""),
+        .position = 100,
+        .until = 300,
+        .lost = 7,
+        .delivered = 1,
+        .failed = 2,
+        .written_us = 1234567,
+    };
+    offset_ranges_add(&record.finished, 110, 120);
+    offset_ranges_add(&record.finished, 130, 131);
+    return record;
+}
+
+static void assert_same(const struct cursor_record *a, const struct cursor_record *b) {
+    struct buffer text_a = {0};
+    struct buffer text_b = {0};
+    cursor_record_write(a, &text_a);
+    cursor_record_write(b, &text_b);
+    assert_string_equal(text_a.data, text_b.data);
+    buffer_clear(&text_a);
+    buffer_clear(&text_b);
+}
+
+static void a_record_comes_back_as_it_went(void **state) {
+    (void)state;
+    struct cursor_record record = example();
+    struct cursor_record back;
+    struct error error;
+    struct buffer text = {0};
+    cursor_record_write(&record, &text);
+    assert_int_equal(cursor_record_parse(buffer_bytes(&text), &back, &error), STATUS_OK);
+    assert_same(&record, &back);
+    assert_int_equal(back.until, 300);
+    assert_int_equal(back.finished.count, 2);
+    assert_int_equal(back.finished.items[1].first, 130);
+    cursor_record_clear(&back);
+    cursor_record_clear(&record);
+    buffer_clear(&text);
+}
+
+static void without_an_end_a_record_has_none(void **state) {
+    (void)state;
+    struct cursor_record back;
+    struct error error;
+    assert_int_equal(
+        cursor_record_parse(BYTES("{\"kind\":\"live\",\"partition\":0,\"epoch\":1,\"position\":0}"),
+                            &back, &error),
+        STATUS_OK);
+    assert_true(back.until == CURSOR_NO_END);
+    cursor_record_clear(&back);
+}
+
+static void what_is_no_record_is_refused(void **state) {
+    (void)state;
+#define HEAD "{\"kind\":\"catch-up\",\"space\":\"s\",\"subscriptionId\":\"i\",\"partition\":0,"
+    const char *const texts[] = {
+        "",
+        "[]",
+        "null",
+        "{\"kind\":\"none\",\"partition\":0,\"epoch\":1,\"position\":0}",
+        "{\"partition\":0,\"epoch\":1,\"position\":0}",
+        "{\"kind\":\"catch-up\",\"partition\":0,\"epoch\":1,\"position\":0}",
+        "{\"kind\":\"owner\",\"partition\":0,\"epoch\":1,\"position\":0}",
+        HEAD "\"epoch\":0,\"position\":0}",
+        HEAD "\"epoch\":1}",
+        HEAD "\"epoch\":1,\"position\":-1}",
+        HEAD "\"epoch\":1,\"position\":\"1\"}",
+        HEAD "\"epoch\":1,\"position\":1.5}",
+        HEAD "\"epoch\":1,\"position\":5,\"finished\":{}}",
+        HEAD "\"epoch\":1,\"position\":5,\"finished\":[[6]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"finished\":[[4,6]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"finished\":[[6,6]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"finished\":[[9,10],[6,7]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"reason\":5}",
+        HEAD "\"epoch\":1,\"position\":5,\"until\":null}",
+    };
+#undef HEAD
+    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
+        struct cursor_record record;
+        struct error error;
+        if (cursor_record_parse(bytes_of_text(texts[i]), &record, &error) != STATUS_INVALID) {
+            fail_msg("taken: %s", texts[i]);
+        }
+    }
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(keys_come_back_as_they_went),
+        cmocka_unit_test(what_is_no_key_is_refused),
+        cmocka_unit_test(a_record_comes_back_as_it_went),
+        cmocka_unit_test(without_an_end_a_record_has_none),
+        cmocka_unit_test(what_is_no_record_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
