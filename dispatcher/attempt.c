@@ -10,6 +10,7 @@
 #include "dispatcher/lane.h"
 #include "dispatcher/partition.h"
 #include "dispatcher/schedule.h"
+#include "dispatcher/subscriber.h"
 #include "dispatcher/subscription_queue.h"
 
 #include <assert.h>
@@ -84,6 +85,7 @@ void attempt_forget(struct delivery *delivery) {
     attempt->remaining--;
     if (attempt->remaining == 0) {
         give_places_back(attempt, THROTTLE_OTHER);
+        subscriber_probe_lost(attempt->queue->subscriber);
         attempt->queue = NULL;
     }
 }
@@ -169,6 +171,7 @@ void attempt_begin(struct subscription_queue *queue, const struct flow_ticket *t
     attempt->count = attempt->remaining = count;
     queue->in_flight++;
     queue->partition->running++;
+    subscriber_begun(queue->subscriber);
     metric_add(dispatcher_metrics()->in_flight, 1);
     for (uint32_t i = 0; i < count; i++) {
         struct delivery *delivery = deliveries[i];

@@ -17,12 +17,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-size_t delivery_size(const struct route_match *match) {
+static size_t own_size(const struct route_match *match) {
     size_t size = sizeof(struct delivery) + match->param_count * sizeof(struct http_header);
     for (size_t i = 0; i < match->param_count; i++) {
         size += match->params[i].name.size + match->params[i].value.size;
     }
     return size;
+}
+
+size_t delivery_size(const struct route_match *match, const struct event *event) {
+    bool is_ordered = match->subscription->delivery.ordering == ORDERING_KEY;
+    return own_size(match) + (is_ordered ? key_order_size(event_key(event)) : 0);
 }
 
 static struct bytes copy_behind(char **end, struct bytes bytes) {
@@ -35,7 +40,7 @@ static struct bytes copy_behind(char **end, struct bytes bytes) {
 
 struct delivery *delivery_create(struct subscription_queue *queue, struct taken_event *taken,
                                  const struct route_match *match) {
-    struct delivery *delivery = memory_allocate(delivery_size(match));
+    struct delivery *delivery = memory_allocate(own_size(match));
     delivery->state = DELIVERY_WAITING;
     delivery->queue = queue;
     delivery->taken = taken;

@@ -18,6 +18,9 @@
 // A delivery of a deleted subscription is finished from HELD, WAITING, RETRY_WAIT, or when its call
 // has failed. One whose event's life has ended goes from WAITING to DEAD_LETTERING without a call.
 // When its partition goes, a delivery is forgotten in any state: the next owner starts it anew.
+// When its subscription is detached (cursor.h), what does not run is forgotten and read again, and
+// what runs belongs to the cursor from then on. While the circuit is not closed, what has failed
+// goes back to WAITING: the pause is the circuit's. Of eg.retry.* it is parked again instead.
 //
 // Invariants:
 //   1. It is in exactly one list of its queue until it is finished or forgotten.
@@ -36,15 +39,13 @@
 
 #include "core/base/event_loop.h"
 #include "core/base/http_server.h"
-#include "core/events/trace_context.h"
 #include "dispatcher/key_order.h"
-#include "dispatcher/offset_tracker.h"
 #include "dispatcher/retry_policy.h"
+#include "dispatcher/taken_event.h"
 
 struct attempt;
 struct dead_letter_post;
 struct delivery_list;
-struct event;
 struct invocation_result;
 struct parking_post;
 struct partition;
@@ -59,20 +60,6 @@ enum delivery_state {
     DELIVERY_PARKING,
     DELIVERY_DEAD_LETTERING,
     DELIVERY_FINISHED,
-};
-
-// An event that was taken from the log, until all its deliveries are finished.
-struct taken_event {
-    struct offset_tracker_entry place;
-    struct partition *partition;
-    const struct event *event;
-    uint32_t open_deliveries;
-    size_t bytes;             // what the window counts for it
-    int64_t expires_us;       // wall clock, by the extension expirytime; INT64_MAX = never
-    int64_t not_before_us;    // wall clock, by the extension delivernotbefore; 0 = at once
-    int32_t partition_number; // where the event lies in eg.events
-    int64_t offset;
-    struct trace_context trace;
 };
 
 struct delivery {
@@ -101,8 +88,8 @@ struct delivery {
 // WAITING, in no list yet. Counts as an open delivery of the event.
 struct delivery *delivery_create(struct subscription_queue *queue, struct taken_event *taken,
                                  const struct route_match *match);
-// Memory that one costs, for the window.
-size_t delivery_size(const struct route_match *match);
+// Memory that one costs, for the window; with its place in the order of its key.
+size_t delivery_size(const struct route_match *match, const struct event *event);
 // What replaces the event's type; empty = nothing.
 struct bytes delivery_type(const struct delivery *delivery);
 // The list of its queue that holds what is in its state.

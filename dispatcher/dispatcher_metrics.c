@@ -108,6 +108,17 @@ static struct metric_family partitions = {
     .kind = METRIC_GAUGE,
 };
 
+static struct metric_family detached = {
+    .name = "eventgateway_detached",
+    .help = "Subscriptions that are detached from the live position, counted for each partition.",
+    .kind = METRIC_GAUGE,
+};
+static struct metric_family circuits_open = {
+    .name = "eventgateway_circuits_open",
+    .help = "Subscriptions whose calls are suspended because they fail, counted for each worker.",
+    .kind = METRIC_GAUGE,
+};
+
 static struct dispatcher_metrics metrics;
 static pthread_once_t metrics_once = PTHREAD_ONCE_INIT;
 
@@ -135,6 +146,8 @@ static void find_metrics(void) {
         .outcomes = METRIC(&outcomes, NULL),
         .outcomes_dropped = METRIC(&outcomes_dropped, NULL),
         .backlog = METRIC(&backlog, NULL),
+        .detached = METRIC(&detached, NULL),
+        .circuits_open = METRIC(&circuits_open, NULL),
         .partitions = METRIC(&partitions, NULL),
     };
     for (size_t i = 0; i < RETRY_TIER_COUNT; i++) {

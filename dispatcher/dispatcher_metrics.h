@@ -34,6 +34,8 @@ struct dispatcher_metrics {
     struct metric *parked_now[RETRY_TIER_COUNT];
     struct metric *outcomes, *outcomes_dropped;
     struct metric *backlog;
+    struct metric *detached;
+    struct metric *circuits_open;
     struct metric *partitions;
 };
 const struct dispatcher_metrics *dispatcher_metrics(void);

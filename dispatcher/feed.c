@@ -110,53 +110,6 @@ static void feed_assigned(void *context, int32_t number, int64_t start_offset) {
     post_message(partition, run_start, 0);
 }
 
-static size_t record_size(const struct record *record) {
-    size_t size = record->key.size + record->value.size;
-    for (size_t i = 0; i < record->header_count; i++) {
-        size += record->headers[i].name.size + record->headers[i].value.size;
-    }
-    return size;
-}
-
-static void log_refused(const struct stored_record *stored, const struct error *error) {
-    static struct log_limit limit;
-    uint64_t suppressed;
-    metric_add(dispatcher_metrics()->records_refused, 1);
-    if (log_limit_allows(&limit, 1, &suppressed)) {
-        log_line(LOG_WARNING, "record in the log is no event", LOG_TEXT("reason", error->text),
-                 LOG_NUMBER("partition", stored->partition), LOG_NUMBER("offset", stored->offset),
-                 LOG_NUMBER("suppressed", (int64_t)suppressed));
-    }
-}
-
-static enum status decode_parked(const struct stored_record *stored, struct taken_record *ret_taken,
-                                 struct error *error) {
-    ret_taken->parked = memory_allocate(sizeof *ret_taken->parked);
-    enum status status =
-        parked_delivery_decode(stored, &ret_taken->parked->delivery, &ret_taken->parked->storage,
-                               &ret_taken->event, error);
-    if (status != STATUS_OK) {
-        taken_parked_destroy(ret_taken->parked);
-        ret_taken->parked = NULL;
-    }
-    return status;
-}
-
-static void decode(const struct feed *feed, const struct stored_record *stored,
-                   struct taken_record *ret_taken) {
-    struct error error;
-    *ret_taken = (struct taken_record){.offset = stored->offset,
-                                       .stored_ms = stored->timestamp_ms,
-                                       .bytes = record_size(&stored->record)};
-    enum status status = feed->tier == PARTITION_OF_EVENTS
-                             ? event_record_decode(stored, &ret_taken->event, &error)
-                             : decode_parked(stored, ret_taken, &error);
-    if (status != STATUS_OK) {
-        ret_taken->event = NULL;
-        log_refused(stored, &error);
-    }
-}
-
 static void feed_records(void *context, int32_t number, const struct stored_record *records,
                          size_t count) {
     struct feed *feed = context;
@@ -171,7 +124,7 @@ static void feed_records(void *context, int32_t number, const struct stored_reco
     batch->count = count;
     size_t bytes = 0;
     for (size_t i = 0; i < count; i++) {
-        decode(feed, &records[i], &batch->records[i]);
+        taken_record_decode(&records[i], feed->tier != PARTITION_OF_EVENTS, &batch->records[i]);
         bytes += batch->records[i].bytes;
     }
     window_take(&partition->window, count, bytes);

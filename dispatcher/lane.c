@@ -41,7 +41,10 @@ void lane_refresh(struct lane *lane) {
     }
     const struct snapshot *before = lane->snapshot;
     lane->snapshot = current;
-    renew_partitions(lane);
+    if (!before || snapshot_routes(before) != snapshot_routes(current)) {
+        renew_partitions(lane);
+        subscribers_configuration_changed(lane);
+    }
     snapshot_unref(before);
 }
 
@@ -117,6 +120,8 @@ static void stop(struct event_loop_task *task) {
         flow_stop(&lane->flow);
     }
     dead_letter_notices_leave(lane->notices, lane);
+    catch_up_stop(lane);
+    subscribers_clear(lane);
     snapshot_unref(lane->snapshot);
     sem_post(lane->stopped);
 }

@@ -15,9 +15,11 @@
 #include "core/registry/registry.h"
 #include "core/system/system_emitter.h"
 #include "dispatcher/backlog.h"
+#include "dispatcher/catch_up.h"
 #include "dispatcher/flow.h"
 #include "dispatcher/outcomes.h"
 #include "dispatcher/retry_tiers.h"
+#include "dispatcher/subscriber.h"
 #include "dispatcher/window.h"
 
 struct dead_letter_notices;
@@ -39,6 +41,8 @@ struct lane {
     struct outcomes outcomes;
 
     const struct snapshot *snapshot; // NULL until it was needed first
+    struct subscriber_table subscribers;
+    struct catch_up catch_up;
     struct partition *partitions;
     struct partition *dirty; // to be settled when the turn is over
     struct event_loop_hook hook;

@@ -3,12 +3,16 @@
 #include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
-#include "core/events/delivery_times.h"
+#include "core/cursors/cursor_fold.h"
 #include "core/events/event.h"
 #include "core/registry/snapshot.h"
 #include "core/subscriptions/routes.h"
+#include "dispatcher/claim.h"
+#include "dispatcher/cursor.h"
+#include "dispatcher/cursor_post.h"
 #include "dispatcher/delivery.h"
 #include "dispatcher/dispatcher_metrics.h"
+#include "dispatcher/laggards.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/rates.h"
 #include "dispatcher/retry_partition.h"
@@ -16,6 +20,20 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+
+#define LIVE_INTERVAL_US 10000000
+
+// Records that came while the partition was claimed.
+struct early_records {
+    struct early_records *next;
+    size_t count;
+    struct taken_record records[];
+};
+
+static bool is_of_events(const struct partition *partition) {
+    return partition->tier == PARTITION_OF_EVENTS;
+}
 
 struct partition *partition_create(struct lane *lane, const struct partition_options *options) {
     struct partition *partition = memory_allocate(sizeof *partition);
@@ -23,21 +41,23 @@ struct partition *partition_create(struct lane *lane, const struct partition_opt
     partition->reader = options->reader;
     partition->number = options->number;
     partition->tier = options->tier;
-    bool is_of_events = options->tier == PARTITION_OF_EVENTS;
-    partition->backlog = is_of_events ? lane->backlog : lane->parked[options->tier];
+    partition->backlog = is_of_events(partition) ? lane->backlog : lane->parked[options->tier];
     partition->committed = options->start_offset;
     offset_tracker_init(&partition->tracker, options->start_offset);
-    window_init(&partition->window, is_of_events ? &lane->budget : &lane->parked_budget,
+    window_init(&partition->window, is_of_events(partition) ? &lane->budget : &lane->parked_budget,
                 options->window_max_events, options->reader, options->number);
     return partition;
 }
 
 void partition_start(struct partition *partition) {
-    partition->state = PARTITION_FED;
     lane_add(partition->lane, partition);
     lane_refresh(partition->lane);
-    if (partition->tier == PARTITION_OF_EVENTS) {
+    if (is_of_events(partition)) {
         rates_add_partitions(partition->lane->flow.rates, 1);
+        partition->state = PARTITION_CLAIMING;
+        partition->claim = claim_start(partition);
+    } else {
+        partition->state = PARTITION_FED;
     }
     backlog_set(partition->backlog, partition->number, partition, partition->committed);
 }
@@ -46,40 +66,32 @@ bool partition_is_fed(const struct partition *partition) {
     return partition->state == PARTITION_FED;
 }
 
-static void taken_destroy(struct taken_event *taken) {
-    window_give(&taken->partition->window, 1, taken->bytes);
-    event_unref(taken->event);
-    free(taken);
-}
-
 static void take_event_over(struct partition *partition, struct taken_event *taken) {
     offset_tracker_finish(&partition->tracker, &taken->place);
-    if (partition->tier == PARTITION_OF_EVENTS) {
+    if (is_of_events(partition)) {
         const struct dispatcher_metrics *metrics = dispatcher_metrics();
         metric_add(metrics->events_processed, 1);
         metric_observe_us(metrics->processing_time,
                           clock_wall_us() - taken->event->context.received_us);
     }
     lane_mark(partition->lane, partition);
-    taken_destroy(taken);
+    taken_event_destroy(taken);
 }
 
-void taken_parked_destroy(struct taken_parked *parked) {
-    if (parked) {
-        buffer_clear(&parked->storage);
-        free(parked);
-    }
-}
-
-void partition_charge(struct partition *partition, struct taken_event *taken, size_t size) {
-    taken->bytes += size;
-    window_charge(&partition->window, size);
+void partition_delivery_moved(struct partition *partition, struct taken_event *taken) {
+    assert(!taken->cursor);
+    partition_delivery_finished(partition, taken);
 }
 
 void partition_delivery_finished(struct partition *partition, struct taken_event *taken) {
     assert(taken->open_deliveries > 0);
     taken->open_deliveries--;
-    if (taken->open_deliveries == 0) {
+    if (taken->open_deliveries > 0) {
+        return;
+    }
+    if (taken->cursor) {
+        cursor_delivery_finished(taken->cursor, taken);
+    } else {
         take_event_over(partition, taken);
     }
 }
@@ -92,11 +104,10 @@ static void add_delivery(void *context, const struct route_match *match) {
     }
     struct subscription_queue *queue =
         queue_table_get(&partition->queues, partition, match->subscription);
-    size_t size = delivery_size(match);
-    if (match->subscription->delivery.ordering == ORDERING_KEY) {
-        size += key_order_size(event_key(taken->event));
+    if (queue->cursor && cursor_serves(queue->cursor, taken->place.offset)) {
+        return;
     }
-    partition_charge(partition, taken, size);
+    taken_event_charge(taken, delivery_size(match, taken->event));
     schedule_add(delivery_create(queue, taken, match));
 }
 
@@ -112,19 +123,9 @@ static void match_event(struct partition *partition, struct taken_event *taken) 
 
 struct taken_event *partition_take_event(struct partition *partition,
                                          const struct taken_record *record) {
-    struct taken_event *taken = memory_allocate(sizeof *taken);
-    taken->place.offset = record->offset;
-    taken->partition = partition;
-    taken->event = record->event;
-    taken->bytes = record->bytes;
-    taken->expires_us = event_expires_us(record->event);
-    taken->not_before_us = event_not_before_us(record->event);
-    taken->partition_number = partition->number;
-    taken->offset = record->offset;
-    taken->trace =
-        trace_context_of(record->event, random_below(UINT64_MAX), random_below(UINT64_MAX));
+    struct taken_event *taken = taken_event_create(partition, NULL, record);
     if (!offset_tracker_seen(&partition->tracker, &taken->place)) {
-        taken_destroy(taken); // The log gave it twice.
+        taken_event_destroy(taken); // The log gave it twice.
         return NULL;
     }
     // Held while its deliveries are made: one that is dropped at once must not end the event.
@@ -133,7 +134,7 @@ struct taken_event *partition_take_event(struct partition *partition,
 }
 
 static void take_record(struct partition *partition, const struct taken_record *record) {
-    if (partition->tier != PARTITION_OF_EVENTS) {
+    if (!is_of_events(partition)) {
         retry_partition_take(partition, record);
         return;
     }
@@ -143,7 +144,24 @@ static void take_record(struct partition *partition, const struct taken_record *
     }
 }
 
+static void keep_for_later(struct partition *partition, const struct taken_record *records,
+                           size_t count) {
+    struct early_records *early =
+        memory_allocate(sizeof *early + count * sizeof(struct taken_record));
+    early->count = count;
+    memcpy(early->records, records, count * sizeof *records);
+    struct early_records **link = &partition->early;
+    while (*link) {
+        link = &(*link)->next;
+    }
+    *link = early;
+}
+
 void partition_take(struct partition *partition, const struct taken_record *records, size_t count) {
+    if (partition->state == PARTITION_CLAIMING) {
+        keep_for_later(partition, records, count);
+        return;
+    }
     assert(partition->state == PARTITION_FED);
     lane_refresh(partition->lane);
     lane_mark(partition->lane, partition);
@@ -155,6 +173,49 @@ void partition_take(struct partition *partition, const struct taken_record *reco
             window_give(&partition->window, 1, records[i].bytes);
         }
     }
+}
+
+static void restore(void *context, const struct cursor_record *record) {
+    struct partition *partition = context;
+    const struct subscription *subscription =
+        snapshot_subscription(partition->lane->snapshot, record->space, record->subscription_id);
+    if (record->kind != CURSOR_CATCH_UP || !claim_record_is_current(partition, record)) {
+        return; // The claim has decided what becomes of the record.
+    }
+    cursor_restore(queue_table_get(&partition->queues, partition, subscription), record);
+}
+
+static void go_on_queue(void *context, struct subscription_queue *queue) {
+    (void)context;
+    if (queue->cursor) {
+        cursor_go_on(queue->cursor);
+    }
+}
+
+static void take_early(struct partition *partition) {
+    while (partition->early) {
+        struct early_records *early = partition->early;
+        partition->early = early->next;
+        partition_take(partition, early->records, early->count);
+        free(early);
+    }
+}
+
+void partition_claimed(struct partition *partition, int64_t epoch, const struct cursor_fold *fold) {
+    struct cursor_key live = {.kind = CURSOR_LIVE, .partition = partition->number};
+    const struct cursor_record *record = cursor_fold_find(fold, &live);
+    partition->claim = NULL;
+    partition->epoch = epoch;
+    partition->state = PARTITION_FED;
+    if (record && record->position > offset_tracker_position(&partition->tracker)) {
+        // The group's position is missing, or older: everything below is finished all the same.
+        offset_tracker_pass(&partition->tracker, record->position);
+    }
+    partition->live_written = offset_tracker_position(&partition->tracker);
+    cursor_fold_each(fold, partition->number, restore, partition);
+    queue_table_each(&partition->queues, go_on_queue, NULL);
+    take_early(partition);
+    lane_mark(partition->lane, partition);
 }
 
 void partition_skip_to(struct partition *partition, int64_t offset) {
@@ -179,7 +240,27 @@ static void forget_waiting(void *context, struct subscription_queue *queue) {
 
 static void forget_all(void *context, struct subscription_queue *queue) {
     (void)context;
+    // The queue stays as long as it has a cursor, which has the events of its deliveries.
+    struct cursor *cursor = queue->cursor;
+    queue->keeps = true;
     schedule_forget_all(queue);
+    if (cursor) {
+        cursor_destroy(cursor);
+    }
+    queue->keeps = false;
+    queue_table_drop_if_empty(&queue->partition->queues, queue);
+}
+
+static void forget_early(struct partition *partition) {
+    while (partition->early) {
+        struct early_records *early = partition->early;
+        partition->early = early->next;
+        for (size_t i = 0; i < early->count; i++) {
+            event_unref(early->records[i].event);
+            window_give(&partition->window, 1, early->records[i].bytes);
+        }
+        free(early);
+    }
 }
 
 void partition_destroy(struct partition *partition) {
@@ -190,11 +271,19 @@ void partition_destroy(struct partition *partition) {
         struct taken_event *taken =
             CONTAINER_OF(partition->tracker.first, struct taken_event, place);
         offset_tracker_finish(&partition->tracker, &taken->place);
-        taken_destroy(taken);
+        taken_event_destroy(taken);
+    }
+    forget_early(partition);
+    if (partition->claim) {
+        claim_forget(partition->claim);
+    }
+    if (partition->live_post) {
+        cursor_post_forget(partition->live_post);
     }
     event_loop_timer_stop(partition->lane->loop, &partition->hand_over_timer);
+    event_loop_timer_stop(partition->lane->loop, &partition->laggard_timer);
     backlog_remove(partition->backlog, partition->number, partition);
-    if (partition->tier == PARTITION_OF_EVENTS) {
+    if (is_of_events(partition)) {
         rates_add_partitions(partition->lane->flow.rates, -1);
     }
     lane_remove(partition->lane, partition);
@@ -212,21 +301,83 @@ static void hand_over_is_due(struct event_loop_timer *timer) {
 }
 
 void partition_revoke(struct partition *partition, int64_t hand_over_us) {
+    bool is_claimed = partition->state == PARTITION_FED && is_of_events(partition);
     partition->state = PARTITION_HANDING_OVER;
+    partition->writes_last = is_claimed;
+    if (partition->claim) {
+        claim_forget(partition->claim);
+        partition->claim = NULL;
+    }
+    forget_early(partition);
     queue_table_each(&partition->queues, forget_waiting, NULL);
     partition->hand_over_timer.expired = hand_over_is_due;
     event_loop_timer_start(partition->lane->loop, &partition->hand_over_timer, hand_over_us);
     lane_mark(partition->lane, partition);
 }
 
+static void live_written(void *context, int64_t offset) {
+    (void)offset;
+    struct partition *partition = context;
+    partition->live_post = NULL;
+    lane_mark(partition->lane, partition);
+}
+
+static void write_live(struct partition *partition, int64_t position) {
+    struct lane *lane = partition->lane;
+    struct cursor_post_options options = {
+        .log = lane->log, .loop = lane->loop, .stored = live_written, .context = partition};
+    struct cursor_record record = {.kind = CURSOR_LIVE,
+                                   .partition = partition->number,
+                                   .epoch = partition->epoch,
+                                   .position = position,
+                                   .until = CURSOR_NO_END,
+                                   .written_us = clock_wall_us()};
+    partition->live_written = position;
+    partition->live_written_us = event_loop_now_us(lane->loop);
+    partition->live_post = cursor_post_record(&options, &record);
+}
+
+static void write_live_if_due(struct partition *partition, int64_t position) {
+    int64_t due_us = partition->live_written_us + LIVE_INTERVAL_US;
+    if (position > partition->live_written && !partition->live_post &&
+        event_loop_now_us(partition->lane->loop) >= due_us) {
+        write_live(partition, position);
+    }
+}
+
+static void hand_over_queue(void *context, struct subscription_queue *queue) {
+    if (queue->cursor && cursor_hand_over(queue->cursor)) {
+        *(bool *)context = true;
+    }
+}
+
+// Where the next owner goes on. Done when the log has confirmed all of it.
+static bool last_is_written(struct partition *partition) {
+    bool is_writing = partition->live_post != NULL;
+    if (!partition->writes_last) {
+        return true;
+    }
+    queue_table_each(&partition->queues, hand_over_queue, &is_writing);
+    int64_t position = offset_tracker_position(&partition->tracker);
+    if (!partition->live_post && position > partition->live_written) {
+        write_live(partition, position);
+        is_writing = true;
+    }
+    return !is_writing;
+}
+
 void partition_settle(struct partition *partition) {
     int64_t position = offset_tracker_position(&partition->tracker);
-    if (position > partition->committed) {
+    if (position > partition->committed && partition->state != PARTITION_CLAIMING) {
         partition->committed = position;
         event_log_reader_commit(partition->reader, partition->number, position);
         backlog_set(partition->backlog, partition->number, partition, position);
     }
-    if (partition->state == PARTITION_HANDING_OVER && partition->running == 0) {
+    if (partition->state == PARTITION_FED && is_of_events(partition)) {
+        write_live_if_due(partition, position);
+        laggards_watch(partition);
+    } else if (partition->state == PARTITION_HANDING_OVER && partition->running == 0 &&
+               last_is_written(partition)) {
         release(partition);
     }
 }

@@ -2,9 +2,12 @@
 // which deliveries came of that, and what may be committed. One object for each assignment; it is
 // made on the consumer's thread and belongs to its lane's loop from then on.
 //
-//   create        start          revoke                 nothing runs any more, or the time is up
-//   ──────▶ NEW ────────▶ FED ────────▶ HANDING_OVER ───────────────────────────▶ released, gone
-//                          └───── lost, stopped: gone at once ─────▶
+//                              claimed           nothing runs any more, and the last positions are
+//   create        start       (claim.h)   revoke   written; or the time is up
+//   ──────▶ NEW ────────▶ CLAIMING ──▶ FED ────▶ HANDING_OVER ───────────────────▶ released, gone
+//                             └──────────┴─── lost, stopped: gone at once ─────▶
+//
+// Of eg.retry.* nothing is claimed.
 //
 // Invariants:
 //   1. The reader is told to commit only the tracker's position: an offset leaves it when all
@@ -13,7 +16,9 @@
 //      finished.
 //   3. While it hands over nothing new begins but a dead letter, and it is released exactly once,
 //      before the reader goes on without it.
-//   4. Calls that end after it is gone change nothing (delivery.h, 4), and it tells the reader
+//   4. No event is matched before the partition was claimed and its cursors are known, and the
+//      position that is told never lies below what an earlier owner has finished.
+//   5. Calls that end after it is gone change nothing (delivery.h, 4), and it tells the reader
 //      nothing.
 #ifndef EVENT_GATEWAY_DISPATCHER_PARTITION_H
 #define EVENT_GATEWAY_DISPATCHER_PARTITION_H
@@ -23,17 +28,20 @@
 #include <stdint.h>
 
 #include "core/base/event_loop.h"
-#include "core/events/parked_record.h"
 #include "dispatcher/offset_tracker.h"
 #include "dispatcher/subscription_queue.h"
+#include "dispatcher/taken_event.h"
 #include "dispatcher/window.h"
 
-struct event;
+struct claim;
+struct cursor_fold;
+struct cursor_post;
+struct early_records;
 struct lane;
-struct taken_event;
 
 enum partition_state {
     PARTITION_NEW,
+    PARTITION_CLAIMING, // what comes is kept until the cursors are known
     PARTITION_FED,
     PARTITION_HANDING_OVER,
 };
@@ -55,26 +63,19 @@ struct partition {
     size_t delayed; // deliveries in RETRY_WAIT
     struct event_loop_timer hand_over_timer;
 
+    struct claim *claim; // CLAIMING
+    int64_t epoch;       // of this ownership, in all records that are written for it
+    struct early_records *early;
+    struct cursor_post *live_post; // the live position on its way to the stream of cursors
+    int64_t live_written, live_written_us;
+    bool writes_last; // HANDING_OVER: was claimed
+    struct event_loop_timer laggard_timer;
+    int64_t full_since_us; // laggards': 0 = is not full
+
     struct partition *next; // the lane's
     bool is_dirty;
     struct partition *next_dirty;
 };
-
-// What a record of eg.retry.* says of its delivery.
-struct taken_parked {
-    struct parked_delivery delivery; // points into storage
-    struct buffer storage;
-};
-
-// A record on its way from the consumer's thread.
-struct taken_record {
-    int64_t offset;
-    int64_t stored_ms; // since 1970
-    size_t bytes;
-    const struct event *event;   // a reference; NULL: it is no event
-    struct taken_parked *parked; // of eg.retry.* only; taken over
-};
-void taken_parked_destroy(struct taken_parked *parked);
 
 // The consumer's thread.
 struct partition_options {
@@ -90,6 +91,8 @@ struct partition *partition_create(struct lane *lane, const struct partition_opt
 void partition_start(struct partition *partition);
 // Takes over the references to the events.
 void partition_take(struct partition *partition, const struct taken_record *records, size_t count);
+// By the claim: it is ours under that epoch, with the valid records of the fold.
+void partition_claimed(struct partition *partition, int64_t epoch, const struct cursor_fold *fold);
 // Retention has removed what lies before offset.
 void partition_skip_to(struct partition *partition, int64_t offset);
 // No records follow: forgets what has not begun, and releases and destroys itself when nothing runs
@@ -106,10 +109,10 @@ void partition_settle(struct partition *partition);
 // called for it. NULL: the log gave it twice, and the reference is given back.
 struct taken_event *partition_take_event(struct partition *partition,
                                          const struct taken_record *record);
-// For what makes deliveries: memory that one costs.
-void partition_charge(struct partition *partition, struct taken_event *taken, size_t size);
 // For deliveries: one more of the event's is finished.
 void partition_delivery_finished(struct partition *partition, struct taken_event *taken);
+// For cursors: the delivery is not the live position's any more.
+void partition_delivery_moved(struct partition *partition, struct taken_event *taken);
 // Whether further attempts may begin.
 bool partition_is_fed(const struct partition *partition);
 

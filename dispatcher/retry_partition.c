@@ -43,7 +43,7 @@ static void add_delivery(void *context, const struct route_match *match) {
     struct subscription_queue *queue =
         queue_table_get(&partition->queues, partition, match->subscription);
     struct delivery *delivery = delivery_create(queue, taking->taken, match);
-    partition_charge(partition, taking->taken, delivery_size(match));
+    taken_event_charge(taking->taken, delivery_size(match, taking->taken->event));
     resume(delivery, parked);
     taking->is_added = true;
     schedule_add_parked(delivery,

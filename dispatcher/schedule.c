@@ -7,6 +7,7 @@
 #include "core/events/event_record.h"
 #include "dispatcher/attempt.h"
 #include "dispatcher/batch.h"
+#include "dispatcher/cursor.h"
 #include "dispatcher/dead_letter_notices.h"
 #include "dispatcher/dead_letters.h"
 #include "dispatcher/delivery_outcome.h"
@@ -15,6 +16,7 @@
 #include "dispatcher/partition.h"
 #include "dispatcher/retry_policy.h"
 #include "dispatcher/schedule_private.h"
+#include "dispatcher/subscriber.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -192,6 +194,12 @@ static bool passes_over_first(struct subscription_queue *queue) {
 
 static void batch_waited_long_enough(struct event_loop_timer *timer);
 
+// Whether its subscription takes anything now.
+static bool is_open(const struct subscription_queue *queue) {
+    return !queue->subscription->is_paused && !(queue->cursor && cursor_holds(queue->cursor)) &&
+           subscriber_may_begin(queue->subscriber);
+}
+
 // Begins one call of what waits, when there is room for it.
 static bool begin_next(struct subscription_queue *queue) {
     if (queue->in_flight >= queue->subscription->delivery.max_in_flight) {
@@ -214,7 +222,8 @@ static void pump_some(struct subscription_queue *queue, uint32_t calls_max) {
     // A partition that hands over has forgotten what waited.
     assert(!queue->waiting.first || partition_is_fed(queue->partition));
     uint32_t calls = 0;
-    while (queue->waiting.first && !flow_is_waiting(&queue->flow)) {
+    while (queue->waiting.first && !flow_is_waiting(&queue->flow) &&
+           (queue->is_gone || is_open(queue))) {
         if (passes_over_first(queue)) {
             continue;
         }
@@ -245,6 +254,29 @@ void schedule_resume(struct flow_member *member) {
     schedule_drop_if_empty(queue);
 }
 
+void schedule_go_on(struct subscription_queue *queue) {
+    schedule_pump(queue);
+    schedule_drop_if_empty(queue);
+}
+
+void schedule_suspend(struct subscription_queue *queue, const char *reason) {
+    if (queue->partition->tier == PARTITION_OF_EVENTS) {
+        cursor_detach(queue, reason);
+    } else if (partition_is_fed(queue->partition)) {
+        schedule_postpone_waiting(queue);
+    }
+}
+
+void schedule_suspend_if_wanted(struct subscription_queue *queue) {
+    if (queue->cursor && queue->cursor->state != CURSOR_ATTACHING) {
+        return;
+    }
+    const char *reason = subscriber_wants_detached(queue->subscriber, queue->subscription);
+    if (reason) {
+        schedule_suspend(queue, reason);
+    }
+}
+
 void schedule_add(struct delivery *delivery) {
     struct subscription_queue *queue = delivery->queue;
     bool is_ordered = queue->subscription->delivery.ordering == ORDERING_KEY;
@@ -253,6 +285,7 @@ void schedule_add(struct delivery *delivery) {
         delay_early(delivery);
     } else {
         subscription_queue_add(queue, delivery); // One that is early waits when its turn has come.
+        schedule_suspend_if_wanted(queue);
         schedule_pump(queue);
     }
     schedule_drop_if_empty(queue);
@@ -304,6 +337,24 @@ static void keep_reason(struct delivery *delivery, const struct invocation_resul
     }
 }
 
+// The pause is the circuit's. The event is the next probe too, since some functions fail on first
+// sight; the one after that is another, since some events fail for ever.
+static void wait_again(struct delivery *delivery) {
+    struct subscription_queue *queue = delivery->queue;
+    delivery_list_remove(&queue->started, delivery);
+    delivery->state = DELIVERY_WAITING;
+    if (delivery->attempts % 2 == 1) {
+        delivery_list_prepend(&queue->waiting, delivery);
+    } else {
+        delivery_list_append(&queue->waiting, delivery);
+    }
+}
+
+static bool is_suspended(const struct subscription_queue *queue) {
+    return queue->partition->tier == PARTITION_OF_EVENTS &&
+           queue->subscriber->circuit.state != CIRCUIT_CLOSED;
+}
+
 static void retry(struct delivery *delivery, int64_t wait_ms,
                   const struct invocation_result *result) {
     int64_t due_us;
@@ -314,6 +365,11 @@ static void retry(struct delivery *delivery, int64_t wait_ms,
     const char *reason = result->error_text[0] ? result->error_text : delivery->reason;
     if (partition_is_fed(delivery->queue->partition) && !key_order_is_first(&delivery->order)) {
         hold(delivery);
+    } else if (partition_is_fed(delivery->queue->partition) && is_suspended(delivery->queue)) {
+        delivery_note_outcome(delivery, &(struct delivery_note){.kind = OUTCOME_RETRY,
+                                                                .result = result,
+                                                                .reason = bytes_of_text(reason)});
+        wait_again(delivery);
     } else {
         delay(delivery, due_us,
               &(struct delivery_note){.result = result, .reason = bytes_of_text(reason)});
@@ -331,6 +387,22 @@ static void follow_failure(struct delivery *delivery, const struct retry_verdict
     } else {
         retry(delivery, verdict->wait_ms, result);
     }
+}
+
+// What the end of a call says about the function.
+static void tell_subscriber(const struct delivery *delivery, const struct invocation_result *result,
+                            const struct retry_verdict *verdict) {
+    bool is_refused = verdict->step == RETRY_GIVE_UP &&
+                      (verdict->reason == GIVE_UP_FINAL_STATUS || verdict->reason == GIVE_UP_GONE);
+    enum circuit_result means = CIRCUIT_FAILURE;
+    if (result->outcome == INVOCATION_SUCCEEDED || is_refused) {
+        means = CIRCUIT_SUCCESS;
+    } else if (result->outcome == INVOCATION_CANCELLED) {
+        means = CIRCUIT_NOTHING;
+    } else if (result->is_throttled) {
+        means = CIRCUIT_THROTTLED;
+    }
+    subscriber_called(delivery->queue->subscriber, delivery, result, means);
 }
 
 // A batch has failed and nobody knows for which of its events, so none is given up for it, but one
@@ -368,12 +440,17 @@ static void finish_delivered(struct delivery *delivery, const struct invocation_
 static void follow_batch(struct attempt *attempt, const struct invocation_result *result) {
     struct retry_verdict *verdicts = memory_allocate(attempt->count * sizeof *verdicts);
     bool is_delivered = false;
+    bool is_told = false;
     for (uint32_t i = 0; i < attempt->count; i++) {
         struct delivery *delivery = attempt->deliveries[i];
         if (delivery) {
             delivery->last_status = result->status;
             verdicts[i] = judge(delivery, result);
             is_delivered = verdicts[i].step == RETRY_DELIVERED;
+            if (!is_told) {
+                tell_subscriber(delivery, result, &verdicts[i]);
+                is_told = true;
+            }
         }
     }
     for (uint32_t i = 0; is_delivered && i < attempt->count; i++) {
@@ -390,6 +467,7 @@ static void follow_batch(struct attempt *attempt, const struct invocation_result
 static void follow_single(struct delivery *delivery, const struct invocation_result *result) {
     delivery->last_status = result->status;
     struct retry_verdict verdict = judge(delivery, result);
+    tell_subscriber(delivery, result, &verdict);
     if (verdict.step == RETRY_DELIVERED) {
         finish_delivered(delivery, result);
     } else {
@@ -420,6 +498,9 @@ static void unsubscribe_all(struct delivery_list *list) {
 // What has not begun, or failed and waits, is finished; calls and dead letters go on.
 static void unsubscribe(struct subscription_queue *queue) {
     queue->is_gone = true;
+    if (queue->cursor) {
+        cursor_doom(queue->cursor);
+    }
     unsubscribe_all(&queue->held); // First: those who wait for others are not let go.
     unsubscribe_all(&queue->waiting);
     struct delivery *next;
@@ -432,16 +513,29 @@ static void unsubscribe(struct subscription_queue *queue) {
     }
 }
 
+static void renew(struct subscription_queue *queue, const struct subscription *subscription) {
+    queue->is_gone = false;
+    subscription_queue_set(queue, subscription);
+    if (subscription->delivery.ordering == ORDERING_NONE) {
+        subscription_queue_end_order(queue);
+    }
+    if (!partition_is_fed(queue->partition)) {
+        return;
+    }
+    if (queue->waiting.first || queue->started.first) {
+        schedule_suspend_if_wanted(queue);
+    }
+    if (queue->cursor) {
+        cursor_go_on(queue->cursor);
+    }
+    schedule_pump(queue);
+}
+
 void schedule_renew(struct subscription_queue *queue, const struct subscription *subscription) {
     if (!subscription) {
         unsubscribe(queue);
     } else {
-        queue->is_gone = false;
-        subscription_queue_set(queue, subscription);
-        if (subscription->delivery.ordering == ORDERING_NONE) {
-            subscription_queue_end_order(queue);
-        }
-        schedule_pump(queue);
+        renew(queue, subscription);
     }
     schedule_drop_if_empty(queue);
 }
@@ -451,6 +545,31 @@ static void forget_list(struct delivery_list *list) {
         struct delivery *delivery = list->first;
         delivery_list_remove(list, delivery);
         delivery_forget(delivery);
+    }
+}
+
+static bool is_idle(const struct delivery *delivery, const struct cursor *cursor) {
+    return delivery->taken->cursor == cursor &&
+           (delivery->state == DELIVERY_HELD || delivery->state == DELIVERY_WAITING ||
+            delivery->state == DELIVERY_RETRY_WAIT);
+}
+
+void schedule_forget_idle(struct subscription_queue *queue, const struct cursor *cursor,
+                          void (*forgotten)(void *context, struct taken_event *taken),
+                          void *context) {
+    // What is held first: so nothing that is to be forgotten is let go by what it waits for.
+    struct delivery_list *lists[] = {&queue->held, &queue->waiting, &queue->started};
+    for (size_t i = 0; i < ARRAY_LENGTH(lists); i++) {
+        struct delivery *next;
+        for (struct delivery *delivery = lists[i]->first; delivery; delivery = next) {
+            struct taken_event *taken = delivery->taken;
+            next = delivery->next;
+            if (is_idle(delivery, cursor)) {
+                delivery_list_remove(lists[i], delivery);
+                delivery_forget(delivery);
+                forgotten(context, taken);
+            }
+        }
     }
 }
 

@@ -6,6 +6,7 @@
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/parking.h"
+#include "dispatcher/subscriber.h"
 
 static void park(struct delivery *delivery);
 
@@ -36,13 +37,28 @@ static void postpone(struct delivery *delivery) {
     park(delivery);
 }
 
+// Its subscription takes nothing for now.
+static bool is_suspended(const struct subscription_queue *queue) {
+    return queue->partition->tier != PARTITION_OF_EVENTS &&
+           subscriber_wants_detached(queue->subscriber, queue->subscription) != NULL;
+}
+
+void schedule_postpone_waiting(struct subscription_queue *queue) {
+    while (queue->waiting.first) {
+        struct delivery *delivery = queue->waiting.first;
+        delivery_list_remove(&queue->waiting, delivery);
+        delivery_list_append(&queue->started, delivery);
+        postpone(delivery);
+    }
+}
+
 static void timer_expired(struct event_loop_timer *timer) {
     struct delivery *delivery = CONTAINER_OF(timer, struct delivery, timer);
     struct subscription_queue *queue = delivery->queue;
     schedule_stop_waiting(delivery);
     if (milliseconds_until(delivery->due_us) > 0) {
         schedule_delay(delivery, delivery->due_us);
-    } else if (is_too_much_due(queue)) {
+    } else if (is_too_much_due(queue) || is_suspended(queue)) {
         postpone(delivery);
     } else {
         become_waiting(delivery);

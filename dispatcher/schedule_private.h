@@ -29,6 +29,8 @@ bool schedule_delays_in_log(const struct delivery *delivery, int64_t due_us);
 void schedule_delay(struct delivery *delivery, int64_t due_us);
 // In the started list, parked already: is looked at again then.
 void schedule_look_again(struct delivery *delivery, int64_t look_us);
+// Parks again, without an attempt, what is due in a partition of eg.retry.* and has not begun.
+void schedule_postpone_waiting(struct subscription_queue *queue);
 // RETRY_WAIT is left for another state.
 void schedule_stop_waiting(struct delivery *delivery);
 

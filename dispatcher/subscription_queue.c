@@ -6,6 +6,7 @@
 #include "dispatcher/delivery.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/partition.h"
+#include "dispatcher/subscriber.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -21,6 +22,18 @@ void delivery_list_append(struct delivery_list *list, struct delivery *delivery)
         list->first = delivery;
     }
     list->last = delivery;
+    list->count++;
+}
+
+void delivery_list_prepend(struct delivery_list *list, struct delivery *delivery) {
+    delivery->previous = NULL;
+    delivery->next = list->first;
+    if (list->first) {
+        list->first->previous = delivery;
+    } else {
+        list->last = delivery;
+    }
+    list->first = delivery;
     list->count++;
 }
 
@@ -91,6 +104,7 @@ struct subscription_queue *queue_table_get(struct queue_table *table, struct par
     *bucket = queue;
     table->count++;
     flow_join(&partition->lane->flow, &queue->flow, subscription);
+    subscriber_join(partition->lane, queue);
     return queue;
 }
 
@@ -131,7 +145,8 @@ void subscription_queue_end_order(struct subscription_queue *queue) {
 }
 
 void queue_table_drop_if_empty(struct queue_table *table, struct subscription_queue *queue) {
-    if (queue->waiting.first || queue->held.first || queue->started.first) {
+    if (queue->waiting.first || queue->held.first || queue->started.first || queue->cursor ||
+        queue->keeps) {
         return;
     }
     flow_part(&queue->flow);
@@ -145,6 +160,7 @@ void queue_table_drop_if_empty(struct queue_table *table, struct subscription_qu
     }
     *link = queue->next;
     table->count--;
+    subscriber_part(queue);
     subscription_unref(queue->subscription);
     free(queue);
 }

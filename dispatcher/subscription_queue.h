@@ -1,15 +1,13 @@
 // The deliveries of one subscription on one partition, and the table of these queues. A queue is
-// there as long as it has deliveries. It belongs to the partition's loop.
+// there as long as it has deliveries or is detached. It belongs to the partition's loop.
 //
 // Invariants:
 //   1. in_flight is the number of calls that run, and none is begun while it is at
 //      maxInFlight or above.
 //   2. waiting holds exactly the WAITING ones, in the order in which they are begun; held those
-//   that
-//      wait for the end of another one of their key; started all others.
+//      that wait for the end of another one of their key; started all others.
 //   3. Where the subscription is ordered, keys has all of them that have a key, in the order in
-//   which
-//      they came.
+//      which they came.
 #ifndef EVENT_GATEWAY_DISPATCHER_SUBSCRIPTION_QUEUE_H
 #define EVENT_GATEWAY_DISPATCHER_SUBSCRIPTION_QUEUE_H
 
@@ -22,14 +20,17 @@
 #include "dispatcher/flow.h"
 #include "dispatcher/key_order.h"
 
+struct cursor;
 struct delivery;
 struct partition;
+struct subscriber;
 
 struct delivery_list {
     struct delivery *first, *last;
     size_t count;
 };
 void delivery_list_append(struct delivery_list *list, struct delivery *delivery);
+void delivery_list_prepend(struct delivery_list *list, struct delivery *delivery);
 void delivery_list_remove(struct delivery_list *list, struct delivery *delivery);
 
 struct subscription_queue {
@@ -47,6 +48,10 @@ struct subscription_queue {
     struct delivery_list waiting;
     struct delivery_list held;
     struct delivery_list started;
+    struct subscriber *subscriber;
+    struct subscription_queue *previous_of_subscriber, *next_of_subscriber;
+    struct cursor *cursor; // NULL: not detached
+    bool keeps;            // it stays, whatever it has
 };
 
 // Zero is a valid empty table.
@@ -65,7 +70,7 @@ void subscription_queue_add(struct subscription_queue *queue, struct delivery *d
 void subscription_queue_leave_order(struct subscription_queue *queue, struct delivery *delivery);
 // Its subscription does not ask for an order any more: nothing is held.
 void subscription_queue_end_order(struct subscription_queue *queue);
-// Takes the queue out and frees it when it has no deliveries.
+// Takes the queue out and frees it when nothing needs it.
 void queue_table_drop_if_empty(struct queue_table *table, struct subscription_queue *queue);
 // visit may drop the queue that it is called with, and no other.
 void queue_table_each(struct queue_table *table,

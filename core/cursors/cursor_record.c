@@ -311,10 +311,17 @@ enum status cursor_record_parse(struct bytes value, struct cursor_record *ret_re
     if (!json_is_object(record.json)) {
         status = error_set(error, STATUS_INVALID, "a cursor must be a JSON object");
     }
-    enum status (*const readers[])(const json_t *, struct cursor_record *, struct error *) = {
-        read_kind, read_texts, read_numbers, read_ranges};
-    for (size_t i = 0; status == STATUS_OK && i < ARRAY_LENGTH(readers); i++) {
-        status = readers[i](record.json, &record, error);
+    if (status == STATUS_OK) {
+        status = read_kind(record.json, &record, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_texts(record.json, &record, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_numbers(record.json, &record, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_ranges(record.json, &record, error);
     }
     if (status == STATUS_OK) {
         status = check_names(&record, error);

@@ -62,7 +62,8 @@ void event_log_memory_remove_before(struct event_log *log, enum event_log_stream
 void event_log_memory_compact(struct event_log *log, enum event_log_stream stream);
 // Away: health and event_log_append say UNAVAILABLE.
 void event_log_memory_set_away(struct event_log *log, bool is_away);
-// Held: records are stored, but done is called only when they are let go.
+// Held: records are stored, but done is called only when they are let go. Not of cursors, so that
+// partitions can be claimed meanwhile.
 void event_log_memory_hold_appends(struct event_log *log, bool is_held);
 
 #endif

@@ -148,7 +148,7 @@ static enum status memory_append(struct event_log *base, struct event_log_append
     }
     enum event_log_stream stream = append->stream;
     int32_t partition = append->partition;
-    if (log->is_held) {
+    if (log->is_held && append->stream != EVENT_LOG_CURSORS) {
         hold(log, append);
     } else {
         answer(append);

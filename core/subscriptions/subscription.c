@@ -111,14 +111,26 @@ static enum status read_path(struct subscription_object *object, const json_t *d
     return path_pattern_check(object->subscription.path, error);
 }
 
-static enum status check_paused(const json_t *document, struct error *error) {
+static enum status read_paused(struct subscription *subscription, const json_t *document,
+                               struct error *error) {
     const json_t *paused = json_object_get(document, "paused");
     if (paused && !json_is_boolean(paused)) {
         return error_set(error, STATUS_INVALID, "paused: must be true or false");
     }
-    if (json_is_true(paused)) {
-        return error_set(error, STATUS_INVALID, "paused: not supported yet");
+    subscription->is_paused = json_is_true(paused);
+    if (subscription->is_sync && subscription->is_paused) {
+        return error_set(error, STATUS_INVALID, "paused: only for asynchronous subscriptions");
     }
+    return STATUS_OK;
+}
+
+static enum status read_created(struct subscription *subscription, const json_t *document,
+                                struct error *error) {
+    const json_t *created = json_object_get(document, "created");
+    if (created && !json_is_string(created)) {
+        return error_set(error, STATUS_INVALID, "created: must be a string");
+    }
+    subscription->created = text_of(created);
     return STATUS_OK;
 }
 
@@ -138,7 +150,10 @@ static enum status read_document(struct subscription_object *object, const json_
         status = read_path(object, document, error);
     }
     if (status == STATUS_OK) {
-        status = check_paused(document, error);
+        status = read_paused(&object->subscription, document, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_created(&object->subscription, document, error);
     }
     if (status == STATUS_OK) {
         status = delivery_policy_read(document, &object->subscription.delivery, error);
@@ -184,7 +199,8 @@ bool subscription_same_delivery(const struct subscription *a, const struct subsc
     return a->is_sync == b->is_sync && bytes_equal(a->space, b->space) &&
            bytes_equal(a->id, b->id) && bytes_equal(a->event_type, b->event_type) &&
            bytes_equal(a->function_id, b->function_id) && bytes_equal(a->method, b->method) &&
-           bytes_equal(a->path, b->path) && delivery_policy_equal(&a->delivery, &b->delivery);
+           bytes_equal(a->path, b->path) && a->is_paused == b->is_paused &&
+           bytes_equal(a->created, b->created) && delivery_policy_equal(&a->delivery, &b->delivery);
 }
 
 static void append_comma(struct buffer *buffer, struct bytes bytes) {

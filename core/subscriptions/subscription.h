@@ -46,6 +46,9 @@ struct subscription {
     struct bytes method;
     struct bytes path; // absolute, without a trailing '/'
     struct delivery_policy delivery;
+    bool is_paused;
+    struct bytes created; // when, as the API wrote it; empty = not known. Tells one from another
+                          // that was deleted and had the same id
     const struct json_t *document; // what the API shows; metadata is in it
 };
 

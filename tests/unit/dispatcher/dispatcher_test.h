@@ -5,8 +5,10 @@
 //   /ok           200
 //   /status/CODE  that status
 //   /fail/N       503 for the first N attempts of an event, then 200
+//   /some/N       500 for the first N attempts of an event whose id ends in 0; others get 200
 //   /later        429 with Retry-After: 3600 for the event "first", 200 for others
-//   /hold         answered 200 when the test lets go
+//   /gate         503 until the test opens the gate, then 200
+//   /hold         answered 200, or held_status, when the test lets go
 //   /poison/ID    400 for the event ID and for batches that it is in, 200 for others
 //   /one          200 after a moment; 429 for calls that come meanwhile
 #ifndef EVENT_GATEWAY_TESTS_UNIT_DISPATCHER_DISPATCHER_TEST_H
@@ -22,6 +24,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +83,8 @@ struct dispatcher_test {
     struct http_request *held[TEST_HELD_MAX];
     size_t held_count, held_most;
     bool lets_go;
+    atomic_bool gate_is_open;
+    unsigned held_status;     // 0 = 200
     struct http_request *one; // of /one, the server's thread alone
     struct event_loop_timer one_timer;
     struct event_loop_task let_go_task;
@@ -157,6 +162,11 @@ static inline unsigned test_status_for(const struct test_call *call) {
     if (strncmp(call->path, "/fail/", 6) == 0) {
         return call->attempt <= strtoul(call->path + 6, NULL, 10) ? 503 : 200;
     }
+    if (strncmp(call->path, "/some/", 6) == 0) {
+        size_t size = strlen(call->event_id);
+        bool is_one = size > 0 && call->event_id[size - 1] == '0';
+        return is_one && call->attempt <= strtoul(call->path + 6, NULL, 10) ? 500 : 200;
+    }
     if (strncmp(call->path, "/poison/", 8) == 0) {
         return test_has_id(call->event_id, call->path + 8) ? 400 : 200;
     }
@@ -208,14 +218,15 @@ static inline void test_handle(void *context, struct http_request *request) {
     if (strcmp(call.path, "/one") == 0) {
         test_handle_one(test, request);
     } else if (!is_held) {
-        test_answer(request, test_status_for(&call));
+        bool is_shut = strcmp(call.path, "/gate") == 0 && !atomic_load(&test->gate_is_open);
+        test_answer(request, is_shut ? 503 : test_status_for(&call));
     }
 }
 
 static inline void test_run_let_go(struct event_loop_task *task) {
     struct dispatcher_test *test = CONTAINER_OF(task, struct dispatcher_test, let_go_task);
     for (size_t i = 0; i < test->held_count; i++) {
-        test_answer(test->held[i], 200);
+        test_answer(test->held[i], test->held_status > 0 ? test->held_status : 200);
     }
     pthread_mutex_lock(&test->lock);
     test->held_count = 0;

@@ -1,0 +1,102 @@
+// A subscription that is detached from the live position of a partition: it has a position of its
+// own, stored in the log, and reads from there on by itself. Belongs to the partition's loop.
+//
+//                      stored              close behind the live position
+//   cursor_detach ─▶ DETACHING ──▶ CATCHING_UP ─────────────────────▶ ATTACHING ──▶ ENDING ─▶ gone
+//                        ▲             ▲    cursor_restore                │  all below until   │
+//                        │             └──────────────────────────────────│  is finished       │
+//                        └────────────────────────────────────────────────┘                    │
+//                         detached again                            the removal is stored ─────┘
+//
+//   live position:   ──── delivers ────│ skips the subscription │──── delivers from until on ────
+//
+// Invariants:
+//   1. Live deliveries are forgotten, and live matching skips the subscription, only when the log
+//      has confirmed a record whose position is not above the lowest of them.
+//   2. Live matching goes on at exactly one offset (until), and the cursor serves everything below
+//      it: no gap, and nothing twice.
+//   3. The removal is written only when everything below until is finished.
+//   4. One record at a time is on its way, so that they lie in the log in their order.
+//   5. What a call that ran while it was detached brings counts: its delivery is taken over.
+//   6. Memory is bounded: at most CURSOR_EVENTS_MAX events and CURSOR_SLICE_BYTES plus one slice.
+#ifndef EVENT_GATEWAY_DISPATCHER_CURSOR_H
+#define EVENT_GATEWAY_DISPATCHER_CURSOR_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/base/event_loop.h"
+#include "core/cursors/cursor_record.h"
+#include "core/event_log/event_log.h"
+#include "dispatcher/cursor_progress.h"
+
+#define CURSOR_EVENTS_MAX 512
+#define CURSOR_SLICE_BYTES ((size_t)1 << 20)
+
+struct cursor_post;
+struct partition;
+struct subscription_queue;
+struct taken_event;
+
+enum cursor_state {
+    CURSOR_DETACHING,
+    CURSOR_CATCHING_UP,
+    CURSOR_ATTACHING,
+    CURSOR_ENDING,
+};
+
+struct cursor {
+    enum cursor_state state;
+    struct subscription_queue *queue;
+    struct partition *partition;
+    char *reason;
+    char *created; // of the subscription
+    struct cursor_progress progress;
+    int64_t live_first; // live deliveries of the queue lie at or beyond, if there are any
+    int64_t live_from;  // live matching skips what lies below
+    int64_t until;      // as it is written
+    int64_t lost;
+    size_t bytes;             // of the events that it has in memory
+    bool is_doomed;           // the subscription is gone
+    bool has_finished;        // something, since it was detached
+    const char *detach_again; // why, once the removal is stored; NULL = not
+
+    struct cursor_post *post; // NULL: nothing is on its way to the log
+    enum cursor_state posted; // the state that it is of
+    int64_t posted_position;
+    bool is_changed; // beyond what was written last
+    int64_t written_us;
+    struct event_loop_timer timer; // to look again
+
+    bool is_ready, is_reading; // catch_up's
+    struct cursor *next_ready;
+};
+
+// Detaches the queue's subscription; when it is detached already, what it has read and not begun is
+// forgotten.
+void cursor_detach(struct subscription_queue *queue, const char *reason);
+// As the last owner of the partition has left it. The record was written for this owner already.
+void cursor_restore(struct subscription_queue *queue, const struct cursor_record *record);
+// With the partition; writes nothing.
+void cursor_destroy(struct cursor *cursor);
+
+// Whether live matching leaves the offset to the cursor.
+bool cursor_serves(const struct cursor *cursor, int64_t offset);
+// Whether nothing of the queue may begin until the log has confirmed.
+bool cursor_holds(const struct cursor *cursor);
+// Something has changed that lets it read, write or attach. Cheap when there is nothing to do.
+void cursor_go_on(struct cursor *cursor);
+// The subscription was deleted: it ends as soon as what runs has ended.
+void cursor_doom(struct cursor *cursor);
+// A delivery of it is finished; frees the event.
+void cursor_delivery_finished(struct cursor *cursor, struct taken_event *taken);
+// The partition goes: writes the last position. False: there is nothing to be written or waited
+// for.
+bool cursor_hand_over(struct cursor *cursor);
+
+// For catch_up: how many records it takes now, 0 = none.
+size_t cursor_room(const struct cursor *cursor);
+void cursor_take_slice(struct cursor *cursor, const struct event_log_slice *slice);
+void cursor_read_failed(struct cursor *cursor);
+
+#endif

@@ -1,0 +1,294 @@
+#include "dispatcher/subscriber.h"
+
+#include "core/base/clock.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/registry/snapshot.h"
+#include "dispatcher/cursor.h"
+#include "dispatcher/delivery.h"
+#include "dispatcher/dispatcher_metrics.h"
+#include "dispatcher/lane.h"
+#include "dispatcher/partition.h"
+#include "dispatcher/schedule.h"
+#include "dispatcher/subscription_queue.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define FIRST_BUCKETS 64
+
+static const char reason_circuit[] = "the function fails";
+static const char reason_paused[] = "paused";
+
+static struct subscriber **bucket_of(const struct subscriber_table *table, uint64_t hash) {
+    return &table->buckets[hash & (table->bucket_count - 1)];
+}
+
+static void grow(struct subscriber_table *table) {
+    struct subscriber_table bigger = {
+        .bucket_count = table->bucket_count > 0 ? table->bucket_count * 2 : FIRST_BUCKETS,
+        .count = table->count};
+    bigger.buckets = memory_allocate(bigger.bucket_count * sizeof(struct subscriber *));
+    for (size_t i = 0; i < table->bucket_count; i++) {
+        while (table->buckets[i]) {
+            struct subscriber *subscriber = table->buckets[i];
+            table->buckets[i] = subscriber->next;
+            struct subscriber **bucket = bucket_of(&bigger, subscriber->hash);
+            subscriber->next = *bucket;
+            *bucket = subscriber;
+        }
+    }
+    free(table->buckets);
+    *table = bigger;
+}
+
+static void probe_is_due(struct event_loop_timer *timer);
+
+static struct subscriber *create(struct lane *lane, const struct subscription *subscription,
+                                 uint64_t hash) {
+    struct subscriber *subscriber = memory_allocate(sizeof *subscriber);
+    struct buffer text = {0};
+    buffer_append(&text, subscription->space);
+    buffer_append(&text, subscription->id);
+    subscriber->text = buffer_take(&text);
+    subscriber->space = (struct bytes){subscriber->text, subscription->space.size};
+    subscriber->id =
+        (struct bytes){subscriber->text + subscription->space.size, subscription->id.size};
+    subscriber->lane = lane;
+    subscriber->hash = hash;
+    subscriber->is_known = true;
+    subscriber->probe_timer.expired = probe_is_due;
+    return subscriber;
+}
+
+static struct subscriber *find_or_create(struct lane *lane, const struct subscription *subscription,
+                                         uint64_t hash) {
+    struct subscriber_table *table = &lane->subscribers;
+    if (table->count >= table->bucket_count) {
+        grow(table);
+    }
+    struct subscriber **bucket = bucket_of(table, hash);
+    for (struct subscriber *subscriber = *bucket; subscriber; subscriber = subscriber->next) {
+        if (subscriber->hash == hash && bytes_equal(subscriber->id, subscription->id) &&
+            bytes_equal(subscriber->space, subscription->space)) {
+            return subscriber;
+        }
+    }
+    struct subscriber *subscriber = create(lane, subscription, hash);
+    subscriber->next = *bucket;
+    *bucket = subscriber;
+    table->count++;
+    return subscriber;
+}
+
+void subscriber_join(struct lane *lane, struct subscription_queue *queue) {
+    struct subscriber *subscriber = find_or_create(lane, queue->subscription, queue->hash);
+    queue->subscriber = subscriber;
+    queue->previous_of_subscriber = NULL;
+    queue->next_of_subscriber = subscriber->queues;
+    if (subscriber->queues) {
+        subscriber->queues->previous_of_subscriber = queue;
+    }
+    subscriber->queues = queue;
+}
+
+static bool is_open(const struct subscriber *subscriber) {
+    return subscriber->circuit.state != CIRCUIT_CLOSED;
+}
+
+static void destroy(struct subscriber *subscriber) {
+    event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
+    metric_add(dispatcher_metrics()->circuits_open, is_open(subscriber) ? -1 : 0);
+    free(subscriber->text);
+    free(subscriber);
+}
+
+static void drop(struct subscriber *subscriber) {
+    struct subscriber_table *table = &subscriber->lane->subscribers;
+    struct subscriber **link = bucket_of(table, subscriber->hash);
+    while (*link != subscriber) {
+        link = &(*link)->next;
+    }
+    *link = subscriber->next;
+    table->count--;
+    destroy(subscriber);
+}
+
+void subscriber_part(struct subscription_queue *queue) {
+    struct subscriber *subscriber = queue->subscriber;
+    if (queue->previous_of_subscriber) {
+        queue->previous_of_subscriber->next_of_subscriber = queue->next_of_subscriber;
+    } else {
+        subscriber->queues = queue->next_of_subscriber;
+    }
+    if (queue->next_of_subscriber) {
+        queue->next_of_subscriber->previous_of_subscriber = queue->previous_of_subscriber;
+    }
+    if (!subscriber->queues && !subscriber->is_known) {
+        drop(subscriber);
+    }
+}
+
+void subscribers_each(struct lane *lane, void (*visit)(void *context, struct subscriber *),
+                      void *context) {
+    for (size_t i = 0; i < lane->subscribers.bucket_count; i++) {
+        struct subscriber *next;
+        for (struct subscriber *subscriber = lane->subscribers.buckets[i]; subscriber;
+             subscriber = next) {
+            next = subscriber->next;
+            visit(context, subscriber);
+        }
+    }
+}
+
+static void look_up(void *context, struct subscriber *subscriber) {
+    const struct snapshot *snapshot = context;
+    subscriber->is_known = snapshot_subscription(snapshot, subscriber->space, subscriber->id);
+    if (!subscriber->is_known && !subscriber->queues) {
+        drop(subscriber);
+    }
+}
+
+void subscribers_configuration_changed(struct lane *lane) {
+    subscribers_each(lane, look_up, (void *)lane->snapshot);
+}
+
+static void drop_rest(void *context, struct subscriber *subscriber) {
+    (void)context;
+    assert(!subscriber->queues);
+    drop(subscriber);
+}
+
+void subscribers_clear(struct lane *lane) {
+    subscribers_each(lane, drop_rest, NULL);
+    free(lane->subscribers.buckets);
+    lane->subscribers = (struct subscriber_table){0};
+}
+
+bool subscriber_may_begin(const struct subscriber *subscriber) {
+    return !is_open(subscriber) ||
+           circuit_allows(&subscriber->circuit, event_loop_now_us(subscriber->lane->loop));
+}
+
+void subscriber_begun(struct subscriber *subscriber) {
+    circuit_begun(&subscriber->circuit);
+}
+
+void subscriber_probe_lost(struct subscriber *subscriber) {
+    circuit_probe_lost(&subscriber->circuit);
+}
+
+const char *subscriber_wants_detached(const struct subscriber *subscriber,
+                                      const struct subscription *subscription) {
+    if (subscription->is_paused) {
+        return reason_paused;
+    }
+    bool waits_for_probe =
+        subscriber->circuit.state == CIRCUIT_OPEN && !subscriber_may_begin(subscriber);
+    return waits_for_probe ? reason_circuit : NULL;
+}
+
+static void go_on_all(struct subscriber *subscriber, const struct subscription_queue *but) {
+    struct subscription_queue *next;
+    for (struct subscription_queue *queue = subscriber->queues; queue; queue = next) {
+        next = queue->next_of_subscriber;
+        if (queue->cursor) {
+            cursor_go_on(queue->cursor);
+        }
+        if (queue != but) {
+            schedule_go_on(queue);
+        }
+    }
+}
+
+static void start_probe_timer(struct subscriber *subscriber) {
+    struct event_loop *loop = subscriber->lane->loop;
+    int64_t wait_us = subscriber->circuit.probe_us - event_loop_now_us(loop);
+    event_loop_timer_start(loop, &subscriber->probe_timer, wait_us > 0 ? wait_us : 0);
+}
+
+static void probe_is_due(struct event_loop_timer *timer) {
+    struct subscriber *subscriber = CONTAINER_OF(timer, struct subscriber, probe_timer);
+    if (subscriber->circuit.state != CIRCUIT_OPEN) {
+        return;
+    }
+    if (!subscriber_may_begin(subscriber)) {
+        start_probe_timer(subscriber); // The loop's time is that of the turn's begin.
+        return;
+    }
+    go_on_all(subscriber, NULL);
+}
+
+static void suspend_all(struct subscriber *subscriber) {
+    for (struct subscription_queue *queue = subscriber->queues; queue;
+         queue = queue->next_of_subscriber) {
+        schedule_suspend(queue, reason_circuit);
+    }
+}
+
+static void opened(struct subscriber *subscriber) {
+    metric_add(dispatcher_metrics()->circuits_open, 1);
+    log_line(LOG_WARNING, "circuit opened: calls of the function fail",
+             LOG_BYTES("space", subscriber->space), LOG_BYTES("subscription", subscriber->id),
+             LOG_NUMBER("status", subscriber->last_status),
+             LOG_TEXT("reason", subscriber->last_error));
+    suspend_all(subscriber);
+}
+
+// What came in the hope that it goes well does not wait for the next one.
+static void probe_failed(struct subscriber *subscriber) {
+    for (struct subscription_queue *queue = subscriber->queues; queue;
+         queue = queue->next_of_subscriber) {
+        schedule_suspend_if_wanted(queue);
+    }
+}
+
+static void closed(struct subscriber *subscriber, const struct subscription_queue *but) {
+    metric_add(dispatcher_metrics()->circuits_open, -1);
+    event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
+    log_line(LOG_INFO, "circuit closed: the function answers again",
+             LOG_BYTES("space", subscriber->space), LOG_BYTES("subscription", subscriber->id));
+    go_on_all(subscriber, but);
+}
+
+static void note_result(struct subscriber *subscriber, const struct invocation_result *result) {
+    subscriber->last_call_us = event_loop_now_us(subscriber->lane->loop);
+    if (result->outcome == INVOCATION_SUCCEEDED) {
+        subscriber->last_success_us = clock_wall_us();
+    } else if (result->outcome != INVOCATION_CANCELLED) {
+        subscriber->last_failure_us = clock_wall_us();
+        subscriber->last_status = result->status;
+        snprintf(subscriber->last_error, sizeof subscriber->last_error, "%s",
+                 result->error_text[0] ? result->error_text
+                                       : invocation_outcome_name(result->outcome));
+    }
+}
+
+void subscriber_called(struct subscriber *subscriber, const struct delivery *delivery,
+                       const struct invocation_result *result, enum circuit_result means) {
+    const struct taken_event *taken = delivery->taken;
+    note_result(subscriber, result);
+    struct circuit_call call = {
+        .result = means,
+        .event = (uint64_t)taken->place.offset ^ ((uint64_t)taken->partition->number << 48),
+        .now_us = event_loop_now_us(subscriber->lane->loop),
+        .retry_after_us = result->retry_after_ms > 0 && result->retry_after_ms < INT32_MAX
+                              ? result->retry_after_ms * 1000
+                              : 0,
+        .random = random_below(UINT64_MAX),
+    };
+    bool was_probed = subscriber->circuit.state == CIRCUIT_PROBING;
+    if (circuit_called(&subscriber->circuit, &call)) {
+        if (is_open(subscriber)) {
+            opened(subscriber);
+        } else {
+            closed(subscriber, delivery->queue);
+        }
+    } else if (was_probed && subscriber->circuit.state == CIRCUIT_OPEN) {
+        probe_failed(subscriber);
+    }
+    if (subscriber->circuit.state == CIRCUIT_OPEN) {
+        start_probe_timer(subscriber);
+    }
+}

@@ -1,0 +1,95 @@
+"""A function that hangs or fails holds up nobody but itself, and gets everything once it is back."""
+
+import json
+import threading
+
+import pytest
+
+from support.gateway import wait_until
+
+# More than the window of a partition, so that who hangs has to be detached.
+EVENTS = 5000
+
+
+@pytest.fixture
+def one_partition(store_arguments):
+    arguments = list(store_arguments)
+    if "--partitions" in arguments:
+        arguments[arguments.index("--partitions") + 1] = "1"
+    return arguments
+
+
+def emit_numbers(gateway, first, count):
+    for start in range(first, first + count, 500):
+        batch = [{"specversion": "1.0", "type": "number", "source": "/detach", "id": str(number),
+                  "data": {"number": number}} for number in range(start, min(start + 500, first + count))]
+        answer = gateway.send("POST", "/", json.dumps(batch),
+                              {"Content-Type": "application/cloudevents-batch+json"})
+        assert answer.status_code == 202, answer.text
+
+
+def numbers_of(function):
+    return {call.json()["data"]["number"] for call in function.received()}
+
+
+def await_numbers(function, count, what):
+    wait_until(lambda: function.count() >= count and numbers_of(function) >= set(range(count)), 240, what)
+
+
+def subscribe(gateway, name, function, **delivery):
+    gateway.register_function(name, function.url)
+    gateway.subscribe(name, "number", delivery={"retry": {"initialMs": 20, "maxMs": 500}, **delivery})
+
+
+def start_again(gateway):
+    gateway.kill()
+    return gateway.start(timeout_s=60)
+
+
+def test_who_hangs_for_ever_holds_up_nobody_and_gets_everything_later(make_gateway, one_partition,
+                                                                      make_function):
+    is_back = threading.Event()
+    good = make_function()
+    hanging = make_function(lambda call: (200, {}, b"") if is_back.wait(600) else (500, {}, b""))
+    gateway = make_gateway(one_partition)
+    gateway.register_event_type("number")
+    subscribe(gateway, "good", good)
+    subscribe(gateway, "hanging", hanging, timeoutMs=900_000, maxInFlight=8)
+
+    emit_numbers(gateway, 0, EVENTS)
+    await_numbers(good, EVENTS, "everything at who is well")
+    assert hanging.count() <= 8
+
+    start_again(gateway)  # kill -9 while it is detached
+    emit_numbers(gateway, EVENTS, 200)
+    await_numbers(good, EVENTS + 200, "what came after the crash")
+
+    is_back.set()
+    wait_until(lambda: hanging.count() > 100, 120, "the catching up")
+    start_again(gateway)  # and while it catches up
+    await_numbers(hanging, EVENTS + 200, "everything at who was hanging")
+    emit_numbers(gateway, EVENTS + 200, 100)
+    await_numbers(hanging, EVENTS + 300, "what came after it was attached")
+    wait_until(lambda: gateway.metrics()["eventgateway_detached"] == 0, 60, "the attaching")
+
+
+def test_whose_calls_fail_is_suspended_and_gets_everything_later(make_gateway, one_partition, make_function):
+    is_back = threading.Event()
+    good = make_function()
+    failing = make_function(lambda call: (200 if is_back.is_set() else 503, {}, b""))
+    gateway = make_gateway(one_partition)
+    gateway.register_event_type("number")
+    subscribe(gateway, "good", good)
+    subscribe(gateway, "failing", failing)
+
+    emit_numbers(gateway, 0, 2000)
+    await_numbers(good, 2000, "everything at who is well")
+    wait_until(lambda: gateway.metrics()["eventgateway_circuits_open"] >= 1, 60, "the circuit")
+    calls = failing.count()
+    assert calls < 500  # It is probed, not hammered.
+
+    is_back.set()
+    failing.clear()
+    wait_until(lambda: gateway.metrics()["eventgateway_detached"] == 0, 240, "the attaching")
+    assert gateway.metrics()["eventgateway_circuits_open"] == 0
+    await_numbers(failing, 2000, "everything at who was failing")

@@ -1,0 +1,252 @@
+// Subscriptions that are detached: what the invariants of cursor.h, claim.h, catch_up.h and
+// laggards.h promise, over a whole dispatcher.
+#include "dispatcher_test.h"
+
+#include "core/cursors/cursor_fold.h"
+
+#define WINDOW 16
+
+static int setup(void **state) {
+    struct dispatcher_test *test = test_create(1, 1);
+    test->options.window_max_events = WINDOW;
+    *state = test;
+    return 0;
+}
+
+static int teardown(void **state) {
+    test_destroy(*state);
+    return 0;
+}
+
+static void assert_each_came(struct dispatcher_test *test, const char *path, size_t from,
+                             size_t count, size_t most) {
+    for (size_t i = from; i < from + count; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", i);
+        size_t calls = test_count_calls(test, path, id);
+        if (calls < 1 || calls > most) {
+            fail_msg("event %s came %zu times to %s", id, calls, path);
+        }
+    }
+}
+
+static void emit_range(struct dispatcher_test *test, size_t from, size_t count) {
+    for (size_t i = from; i < from + count; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", i);
+        test_emit_id(test, id);
+    }
+}
+
+// Waits until each of the events came at least once.
+static void await_each(struct dispatcher_test *test, const char *path, size_t from, size_t count) {
+    for (size_t i = from; i < from + count; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", i);
+        test_await_calls(test, path, id, 1);
+    }
+}
+
+static void await_detached(int64_t value) {
+    struct timespec until = test_deadline();
+    struct timespec now;
+    do {
+        if (metric_value(dispatcher_metrics()->detached) == value) {
+            return;
+        }
+        sched_yield();
+        clock_gettime(CLOCK_REALTIME, &now);
+    } while (now.tv_sec < until.tv_sec);
+    fail_msg("%lld are detached instead of %lld",
+             (long long)metric_value(dispatcher_metrics()->detached), (long long)value);
+}
+
+static void who_hangs_does_not_hold_up_the_others(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 200);
+    await_each(test, "/ok", 0, 200);
+    assert_true(test_count_calls(test, "/hold", NULL) <= 4);
+    test_let_go(test, false);
+    await_each(test, "/hold", 0, 200);
+    await_detached(0);
+    emit_range(test, 200, 20);
+    await_each(test, "/hold", 200, 20);
+    await_each(test, "/ok", 200, 20);
+    test_close_dispatcher(test);
+    assert_each_came(test, "/ok", 0, 220, 1);
+    assert_each_came(test, "/hold", 0, 220, 1);
+    assert_int_equal(test_committed(test), 220);
+}
+
+static void who_hangs_gets_everything_after_a_crash(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
+    test_start_dispatcher(test);
+    for (size_t round = 0; round < 3; round++) {
+        emit_range(test, round * 100, 100);
+        await_each(test, "/ok", round * 100, 100);
+        test_crash_dispatcher(test);
+        test_start_dispatcher(test);
+    }
+    test_let_go(test, false);
+    await_each(test, "/hold", 0, 300);
+    await_detached(0);
+    test_close_dispatcher(test);
+    assert_int_equal(test_committed(test), 300);
+}
+
+static void whose_calls_fail_is_probed_and_gets_everything(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/gate", "{\"maxInFlight\":8,\"retry\":{\"initialMs\":1}}");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 300);
+    await_each(test, "/ok", 0, 300);
+    test_await_metric(dispatcher_metrics()->circuits_open, 1);
+    atomic_store(&test->gate_is_open, true);
+    await_each(test, "/gate", 0, 300);
+    await_detached(0);
+    assert_int_equal(metric_value(dispatcher_metrics()->circuits_open), 0);
+    emit_range(test, 300, 10);
+    await_each(test, "/gate", 300, 10);
+    test_close_dispatcher(test);
+    assert_int_equal(test_committed(test), 310);
+}
+
+static void cursors_that_the_log_does_not_take_are_written_again(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
+    for (uint64_t n = 1; n <= 8; n++) {
+        event_log_memory_fail_append(test->log, EVENT_LOG_CURSORS, n, 2, STATUS_TIMEOUT);
+        test->lets_go = false;
+        test_start_dispatcher(test);
+        emit_range(test, (n - 1) * 60, 60);
+        await_each(test, "/ok", (n - 1) * 60, 60);
+        test_let_go(test, false);
+        await_each(test, "/hold", (n - 1) * 60, 60);
+        await_detached(0);
+        test_close_dispatcher(test);
+        assert_each_came(test, "/hold", (n - 1) * 60, 60, 1);
+        assert_int_equal(test_committed(test), (int64_t)n * 60);
+    }
+}
+
+static void a_hand_over_in_the_middle_repeats_only_what_runs(void **state) {
+    struct dispatcher_test *test = *state;
+    test->options.hand_over_ms = 200;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
+    test_start_dispatcher(test);
+    emit_range(test, 0, 100);
+    await_each(test, "/ok", 0, 100);
+    await_detached(1);
+    event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
+    emit_range(test, 100, 100);
+    await_each(test, "/ok", 100, 100);
+    test_let_go(test, false);
+    await_each(test, "/hold", 0, 200);
+    await_detached(0);
+    test_close_dispatcher(test);
+    assert_each_came(test, "/ok", 0, 200, 2);
+    assert_each_came(test, "/hold", 0, 200, 2);
+    assert_true(test_count_calls(test, "/hold", NULL) <= 200 + 4);
+}
+
+static void a_deleted_subscription_leaves_no_cursor(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
+    test_start_dispatcher(test);
+    emit_range(test, 0, 100);
+    await_each(test, "/ok", 0, 100);
+    await_detached(1);
+    test_put(test, RESOURCE_SUBSCRIPTION, "bad", NULL);
+    test_emit_id(test, "seen");
+    test_await_calls(test, "/ok", "seen", 1); // The deletion is known where the calls begin.
+    test_let_go(test, false);
+    await_detached(0);
+    test_put_subscription(test, "bad", "bad", "test", NULL);
+    emit_range(test, 100, 5);
+    await_each(test, "/hold", 100, 5);
+    test_close_dispatcher(test);
+    assert_true(test_count_calls(test, "/hold", NULL) <= 4 + 5);
+}
+
+static void a_position_that_the_group_has_lost_is_taken_from_the_cursors(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_start_dispatcher(test);
+    emit_range(test, 0, 100);
+    await_each(test, "/ok", 0, 100);
+    test_close_dispatcher(test);
+    test->options.group = "another"; // It has no position.
+    test_start_dispatcher(test);
+    emit_range(test, 100, 10);
+    await_each(test, "/ok", 100, 10);
+    test_close_dispatcher(test);
+    assert_each_came(test, "/ok", 0, 110, 1);
+    assert_int_equal(test_committed(test), 110);
+}
+
+static void what_retention_took_from_a_cursor_is_counted(void **state) {
+    struct dispatcher_test *test = *state;
+    struct metric *lost = dispatcher_metrics()->events_lost;
+    int64_t lost_before = metric_value(lost);
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
+    test_start_dispatcher(test);
+    emit_range(test, 0, 100);
+    await_each(test, "/ok", 0, 100);
+    await_detached(1);
+    test_close_dispatcher(test);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 50);
+    test_start_dispatcher(test);
+    test_let_go(test, false);
+    await_each(test, "/hold", 50, 50);
+    await_detached(0);
+    test_close_dispatcher(test);
+    assert_in_range(metric_value(lost) - lost_before, 45, 50);
+}
+
+static void several_loops_and_partitions_catch_up_together(void **state) {
+    (void)state;
+    struct dispatcher_test *test = test_create(2, 4);
+    test->options.window_max_events = WINDOW;
+    test_subscribe(test, "good", "/ok", NULL);
+    for (int i = 0; i < 5; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "bad%d", i);
+        test_subscribe(test, id, "/hold", "{\"maxInFlight\":4}");
+    }
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 400);
+    await_each(test, "/ok", 0, 400);
+    test_let_go(test, false);
+    test_await_calls(test, "/hold", NULL, 5 * 400);
+    await_detached(0);
+    test_close_dispatcher(test);
+    assert_each_came(test, "/hold", 0, 400, 5);
+    assert_int_equal(test_count_calls(test, "/hold", NULL), 5 * 400);
+    test_destroy(test);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(who_hangs_does_not_hold_up_the_others),
+        TEST(who_hangs_gets_everything_after_a_crash),
+        TEST(whose_calls_fail_is_probed_and_gets_everything),
+        TEST(cursors_that_the_log_does_not_take_are_written_again),
+        TEST(a_hand_over_in_the_middle_repeats_only_what_runs),
+        TEST(a_deleted_subscription_leaves_no_cursor),
+        TEST(a_position_that_the_group_has_lost_is_taken_from_the_cursors),
+        TEST(what_retention_took_from_a_cursor_is_counted),
+        cmocka_unit_test(several_loops_and_partitions_catch_up_together),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
