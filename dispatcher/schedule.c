@@ -389,7 +389,8 @@ static void follow_failure(struct delivery *delivery, const struct retry_verdict
     }
 }
 
-// What the end of a call says about the function.
+// What the end of a call says about the function. What fails again says nothing new: an event that
+// fails for ever, alone with others like it, must not suspend those that come.
 static void tell_subscriber(const struct delivery *delivery, const struct invocation_result *result,
                             const struct retry_verdict *verdict) {
     bool is_refused = verdict->step == RETRY_GIVE_UP &&
@@ -398,6 +399,9 @@ static void tell_subscriber(const struct delivery *delivery, const struct invoca
     if (result->outcome == INVOCATION_SUCCEEDED || is_refused) {
         means = CIRCUIT_SUCCESS;
     } else if (result->outcome == INVOCATION_CANCELLED) {
+        means = CIRCUIT_NOTHING;
+    } else if (delivery->attempts > 1 &&
+               delivery->queue->subscriber->circuit.state == CIRCUIT_CLOSED) {
         means = CIRCUIT_NOTHING;
     } else if (result->is_throttled) {
         means = CIRCUIT_THROTTLED;

@@ -403,8 +403,8 @@ static void a_share_that_fails_leaves_the_window_to_the_others(void **state) {
         test_emit_id(test, id);
     }
     test_await_calls(test, "/ok", NULL, 200);
+    test_await_calls(test, "/some/9", NULL, 200);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/some/9", NULL), 200);
 }
 
 // The window of the tier holds 8, of which a subscription may hold 2 that are due and wait.
