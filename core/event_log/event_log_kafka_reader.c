@@ -3,6 +3,7 @@
 #include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
+#include "core/event_log/read_count.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -85,6 +86,7 @@ static void deliver_partition(struct kafka_reader *reader, int32_t number) {
         }
     }
     if (reader->slice.count > 0) {
+        read_count_add(reader->options.stream, reader->slice.count);
         reader->options.records(reader->options.context, number, reader->slice.records,
                                 reader->slice.count);
     }

@@ -5,6 +5,7 @@
 #include "core/event_log/event_log_kind.h"
 #include "core/event_log/local_group.h"
 #include "core/event_log/local_slices.h"
+#include "core/event_log/read_count.h"
 
 #include <assert.h>
 #include <pthread.h>
@@ -274,6 +275,7 @@ static bool read_partition(struct local_reader *reader, int32_t number) {
     partition->retry_at_us = 0;
     partition->next_offset = reader->slice.records[count - 1].offset + 1;
     unlock(reader);
+    read_count_add(reader->options.stream, count);
     reader->options.records(reader->options.context, number, reader->slice.records, count);
     lock(reader);
     return true;

@@ -4,6 +4,7 @@
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/event_log/event_log_kind.h"
+#include "core/event_log/read_count.h"
 #include "core/event_log/record_slice.h"
 
 #include <stdlib.h>
@@ -280,6 +281,7 @@ static enum status read_slice(struct worker *worker, struct event_log_slice *sli
     enum status status = pool->ops->read(pool->store, worker->reader, slice);
     slice->records = slice->bytes->records;
     slice->count = status == STATUS_OK ? slice->bytes->count : 0;
+    read_count_add(slice->stream, slice->count);
     return status;
 }
 

@@ -2,9 +2,10 @@
 // measures how old the events are. One thread, one epoll, so that it costs as little as may be
 // beside what is measured.
 //
-//   bench_sink [PORT [BODY]]        prints "listening on PORT"; GET /stats, GET /reset
+//   bench_sink [PORT [BODY [DELAY_MS]]]   prints "listening on PORT"; GET /stats, GET /reset
 //
 // An event's age is the time since "sent_us":N in its body (microseconds of the monotonic clock).
+// With a delay each POST is answered so much later, any number at once: a slow function.
 // POST /refuse/PERCENT answers 500 for that share of the events, always for the same ones.
 
 #include <arpa/inet.h>
@@ -32,7 +33,21 @@ struct connection {
     char in[IN_MAX];
 };
 
+// Answers that are due later, in their order since all wait equally long. A connection has one at
+// most: its client waits for it.
+struct due {
+    int64_t at_us;
+    struct connection *connection;
+};
+struct dues {
+    int64_t delay_us;
+    struct due *ring;
+    size_t first, count;
+};
+#define DUES_MAX 65536
+
 struct statistics {
+    struct dues dues;
     uint64_t count; // answered with 200
     uint64_t refused;
     int64_t first_us, last_us;
@@ -107,8 +122,10 @@ static void send_statistics(int fd, struct statistics *statistics) {
     send_all(fd, body, (size_t)size);
 }
 
-static void answer(int fd, struct statistics *statistics, const char *request, const char *body,
-                   size_t size) {
+static void answer(struct connection *connection, struct statistics *statistics,
+                   const char *request, const char *body, size_t size) {
+    struct dues *dues = &statistics->dues;
+    int fd = connection->fd;
     static const char refused[] = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n";
     static const char refuse[] = "POST /refuse/";
     int64_t sent_us = sent_us_of(body, size);
@@ -127,8 +144,40 @@ static void answer(int fd, struct statistics *statistics, const char *request, c
         return;
     } else {
         note(statistics, sent_us);
+        if (dues->delay_us > 0 && dues->count < DUES_MAX) {
+            dues->ring[(dues->first + dues->count++) % DUES_MAX] =
+                (struct due){clock_monotonic_us() + dues->delay_us, connection};
+            return;
+        }
     }
     send_all(fd, statistics->answer, strlen(statistics->answer));
+}
+
+// How long to wait for the next one, for epoll: -1 = there is none.
+static int answer_dues(struct statistics *statistics) {
+    struct dues *dues = &statistics->dues;
+    while (dues->count > 0) {
+        struct due due = dues->ring[dues->first % DUES_MAX];
+        int64_t left_us = due.at_us - clock_monotonic_us();
+        if (left_us > 0) {
+            return (int)(left_us / 1000) + 1;
+        }
+        dues->first++;
+        dues->count--;
+        if (due.connection) {
+            send_all(due.connection->fd, statistics->answer, strlen(statistics->answer));
+        }
+    }
+    return -1;
+}
+
+static void forget_dues(struct dues *dues, const struct connection *connection) {
+    for (size_t i = 0; i < dues->count; i++) {
+        struct due *due = &dues->ring[(dues->first + i) % DUES_MAX];
+        if (due->connection == connection) {
+            due->connection = NULL;
+        }
+    }
 }
 
 // The length in a head that ends in a NUL here.
@@ -154,7 +203,7 @@ static bool take_requests(struct connection *connection, struct statistics *stat
             *end = '\r';
             break;
         }
-        answer(connection->fd, statistics, request, end + 4, length);
+        answer(connection, statistics, request, end + 4, length);
         start += whole;
     }
     connection->filled -= start;
@@ -204,18 +253,21 @@ int main(int count, char **arguments) {
     snprintf(statistics.answer, sizeof statistics.answer,
              "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
              strlen(body), body);
+    statistics.dues.delay_us = count > 3 ? strtoll(arguments[3], NULL, 10) * 1000 : 0;
+    statistics.dues.ring = memory_allocate(DUES_MAX * sizeof(struct due));
     int listener = listen_on(count > 1 ? (uint16_t)strtoul(arguments[1], NULL, 10) : 0);
     int poll = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event = {.events = EPOLLIN, .data = {.ptr = NULL}};
     epoll_ctl(poll, EPOLL_CTL_ADD, listener, &event);
     for (;;) {
         struct epoll_event ready[256];
-        int ready_count = epoll_wait(poll, ready, 256, -1);
+        int ready_count = epoll_wait(poll, ready, 256, answer_dues(&statistics));
         for (int i = 0; i < ready_count; i++) {
             struct connection *connection = ready[i].data.ptr;
             if (!connection) {
                 accept_one(poll, listener);
             } else if (!read_connection(connection, &statistics)) {
+                forget_dues(&statistics.dues, connection);
                 close(connection->fd);
                 free(connection);
             }
