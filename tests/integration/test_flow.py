@@ -59,6 +59,28 @@ def test_keys_keep_their_order_whatever_fails(gateway, make_checker, batch):
     assert (checker.largest_batch > 1) == (batch is not None)
 
 
+def test_keys_keep_their_order_when_their_function_is_down_for_a_while(gateway, make_checker):
+    """Long enough that what waits is read again from the log."""
+    checker = make_checker(fails=0.05)
+    gateway.register_function("ordered", checker.url)
+    gateway.register_event_type("step")
+    gateway.subscribe("ordered", "step", delivery={"ordering": "key", "retry": {"initialMs": 10, "maxMs": 500,
+                                                                                "maxAttempts": 1000}})
+    keys = [f"order/{number}" for number in range(12)]
+    producer = KeyedProducer(lambda: gateway.events_url, "step", keys, pause_s=0.001).start()
+    for _ in range(2):
+        wait_until(lambda: checker.has_all({keys[0]: producer.counts[keys[0]] // 2 + 1}), 120, "some deliveries")
+        checker.is_down = True
+        before, calls = producer.total(), checker.calls
+        wait_until(lambda: producer.total() >= before + 800 and checker.calls >= calls + 20, 120, "a backlog")
+        checker.is_down = False
+    producer.stop()
+
+    wait_until(lambda: checker.has_all(producer.counts), 120, f"all of {producer.counts}: {checker.finished}")
+    assert checker.violations == []
+    wait_until(lambda: deliveries(gateway, "delivered") >= producer.total(), what="every delivery is finished")
+
+
 def test_a_key_that_waits_keeps_no_other_one_waiting(gateway, make_function):
     release = threading.Event()
     seen = []

@@ -25,6 +25,7 @@ class OrderChecker:
         self.fails = fails
         self.poison = poison
         self.longest_s = longest_s
+        self.is_down = False  # every call is answered 503
         self.lock = threading.Lock()
         self.finished = {}  # key -> how many of its first ones are finished
         self.inside = {}  # key -> calls that run
@@ -62,10 +63,13 @@ class OrderChecker:
                 self.overlaps += self.inside[key] > 1
             pause_s = self.random.uniform(0, self.longest_s)
             fails = self.random.random() < self.fails
+            is_down = self.is_down
         time.sleep(pause_s)
         with self.lock:
             for key in keys:
                 self.inside[key] -= 1
+            if is_down:
+                return 503, {}, b""
             if any(self.is_poisoned(number) for _, number in members):
                 if len(members) == 1:
                     self._finish(members)
