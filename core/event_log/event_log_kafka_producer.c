@@ -66,11 +66,39 @@ struct reports {
     bool is_fatal; // the producer is broken for good
 };
 
+// librdkafka takes a record as stored when a later one of its partition is ("implicitly acked").
+// Kafka does not promise that: a partition that knows nothing of this producer yet takes any
+// sequence number first, so when the first of several requests under way was refused (a new topic,
+// a leader that moves), the next one is taken and the first is lost. Such a record has no offset,
+// and is not confirmed.
+static bool is_guess(const rd_kafka_message_t *message) {
+    return message->err == RD_KAFKA_RESP_ERR_NO_ERROR && message->offset < 0;
+}
+
+static void log_guess(const rd_kafka_message_t *message) {
+    static struct log_limit limit;
+    uint64_t suppressed;
+    if (log_limit_allows(&limit, 1, &suppressed)) {
+        log_line(LOG_WARNING, "kafka does not say where a record is; it is not confirmed",
+                 LOG_TEXT("topic", rd_kafka_topic_name(message->rkt)),
+                 LOG_NUMBER("partition", message->partition),
+                 LOG_NUMBER("suppressed", (int64_t)suppressed));
+    }
+}
+
 static void take_report(struct kafka_producer *producer, struct reports *reports,
                         const rd_kafka_message_t *message) {
     struct kafka_log *log = producer->log;
     struct event_log_append *append = message->_private;
     enum status status = kafka_status_of(message->err);
+    if (producer->gathers) {
+        kafka_spread_confirmed(&log->spread, message->partition);
+    }
+    if (is_guess(message)) {
+        log_guess(message);
+        event_log_answers_add(&reports->answers, append, STATUS_TIMEOUT, message->partition, -1);
+        return;
+    }
     if (status == STATUS_OK) {
         slice_pool_wake(log->slices, append->stream, message->partition, message->offset + 1);
     }
@@ -79,9 +107,6 @@ static void take_report(struct kafka_producer *producer, struct reports *reports
     reports->is_fatal |= message->err == RD_KAFKA_RESP_ERR__FATAL;
     // A full queue is no answer to a record that was taken.
     status = status == STATUS_FULL ? STATUS_UNAVAILABLE : status;
-    if (producer->gathers) {
-        kafka_spread_confirmed(&log->spread, message->partition);
-    }
     event_log_answers_add(&reports->answers, append, status, message->partition, message->offset);
 }
 

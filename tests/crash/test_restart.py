@@ -114,6 +114,7 @@ def test_a_successor_takes_over_the_ports(make_gateway, stack, functions, capsys
     node = make_gateway(arguments)
     register(node, functions)
     port = port_of(node.events_url)
+    wait_until(lambda: all_owned(node, 1), 60, "the new topic to be led and read")
     events = SteadyClients(lambda: [port], event_headers, 6).start()
     calls = SteadyClients(lambda: [port], call_headers, 4).start()
     for _ in range(ROUNDS):
