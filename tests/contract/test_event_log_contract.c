@@ -316,39 +316,6 @@ static void a_partition_moves_without_release_when_the_time_is_up(void **state) 
     recorder_clear(&second);
 }
 
-// Appends, so that there is always something to commit, until each partition has its member.
-static void append_until_shared(struct log_fixture *fixture, struct recorder *first,
-                                struct recorder *second) {
-    size_t count = (size_t)partition_count(fixture);
-    for (;;) {
-        append_numbers(fixture->log, &fixture->loop, NULL, 20);
-        size_t theirs = second ? recorder_owned(second) : 0;
-        bool has_share = !second || theirs > 0 || count == 1;
-        if (has_share && recorder_owned(first) + theirs == count) {
-            return;
-        }
-    }
-}
-
-static void members_that_come_and_go_cost_the_others_no_partition(void **state) {
-    struct log_fixture *fixture = *state;
-    struct recorder first = {.releases = true, .commits = true};
-    recorder_start(&first, fixture->log, EVENT_LOG_EVENTS, "group", 0);
-    append_until_shared(fixture, &first, NULL);
-    for (int i = 0; i < 3; i++) {
-        struct recorder second = {.releases = true, .commits = true};
-        recorder_start(&second, fixture->log, EVENT_LOG_EVENTS, "group", 0);
-        append_until_shared(fixture, &first, &second);
-        recorder_close(&second);
-        assert_int_equal(second.lost_count, 0);
-        recorder_clear(&second);
-        append_until_shared(fixture, &first, NULL);
-    }
-    recorder_close(&first);
-    assert_int_equal(first.lost_count, 0);
-    recorder_clear(&first);
-}
-
 static void nothing_is_lost_over_pause_and_resume(void **state) {
     struct log_fixture *fixture = *state;
     struct recorder recorder = {.releases = true, .commits = true};
@@ -424,7 +391,6 @@ static const struct CMUnitTest rules[] = {
     RULE(release_commits_before_the_partition_goes),
     RULE(a_partition_moves_only_after_its_release),
     RULE(a_partition_moves_without_release_when_the_time_is_up),
-    RULE(members_that_come_and_go_cost_the_others_no_partition),
     RULE(nothing_is_lost_over_pause_and_resume),
     RULE(the_end_offset_is_the_next_one_to_be_given),
     RULE(a_reader_that_is_destroyed_without_close_commits_nothing_more),
