@@ -66,6 +66,16 @@ static void refuse_failed(struct authorization *authorization, const char *reaso
     refuse(authorization, 403, reason, bytes_of_text(message));
 }
 
+// A trace that the authorizer's call has begun goes on with the event. Its own stays.
+static void keep_trace(const struct intake *intake, const struct event *event,
+                       struct event_builder *builder) {
+    struct event_context context = event->context;
+    if (context.traceparent.size == 0 && !event_extension(event, "traceparent")) {
+        context.traceparent = bytes_of_text(intake->traceparent);
+        event_builder_set_context(builder, &context);
+    }
+}
+
 // Puts authtype, authid and authclaims (the documented extension authcontext) into the event. What
 // the client itself sent under these names goes, so that it cannot pass for the authorizer's word.
 static enum status mark_event(struct intake *intake, size_t index,
@@ -74,6 +84,7 @@ static enum status mark_event(struct intake *intake, size_t index,
     static const char *const names[] = {"authtype", "authid", "authclaims"};
     struct event_builder *builder =
         event_builder_of_without(intake->events.events[index], names, ARRAY_LENGTH(names));
+    keep_trace(intake, intake->events.events[index], builder);
     event_builder_set(builder, BYTES("authtype"), BYTES("user"), EVENT_VALUE_STRING);
     if (decision->principal.size > 0) {
         event_builder_set(builder, BYTES("authid"), decision->principal, EVENT_VALUE_STRING);
@@ -277,8 +288,16 @@ static void ask(struct authorization *authorization, const struct authorizer_que
                       "not authorized: the request cannot be shown to the authorizer");
         return;
     }
+    struct bytes tracestate = trace_state_of(event);
+    intake_begin_span(intake, event);
+    const struct http_header headers[] = {
+        {BYTES("traceparent"), bytes_of_text(intake->traceparent)},
+        {BYTES("tracestate"), tracestate},
+    };
     struct invocation_options options = {
         .snapshot = intake->snapshot,
+        .headers = headers,
+        .header_count = ARRAY_LENGTH(headers) - (tracestate.size == 0),
         .space = question->event_type->space,
         .function_id = question->event_type->authorizer_id,
         .payload = buffer_bytes(&payload),

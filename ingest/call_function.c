@@ -99,19 +99,12 @@ static void record_call(struct sync_call *call, const struct recording_marks *ma
     case RECORD_SYNC_OFF:
         return;
     case RECORD_SYNC_ASYNC:
-        (void)recording_start(ingest, event, marks, NULL, NULL);
+        recording_start(ingest, event, marks, NULL, NULL);
         return;
     case RECORD_SYNC_DURABLE:
-        call->waits_for_log = recording_start(ingest, event, marks, call_recorded, call);
+        call->waits_for_log = true;
+        recording_start(ingest, event, marks, call_recorded, call);
     }
-}
-
-// The call is a span of the event's trace; what the event becomes later goes on with that trace,
-// also where it begins here.
-static void write_trace(struct intake *intake) {
-    struct trace_context trace = trace_context_of(
-        intake->events.events[0], random_below(UINT64_MAX), random_below(UINT64_MAX));
-    trace_context_write(&trace, random_below(UINT64_MAX), intake->traceparent);
 }
 
 static void sync_call_start(struct sync_call *call, const struct sync_target *target) {
@@ -120,7 +113,7 @@ static void sync_call_start(struct sync_call *call, const struct sync_target *ta
     struct bytes tracestate = trace_state_of(event);
     char depth[CAUSATION_DEPTH_TEXT_SIZE];
     causation_depth_write_next(event, depth);
-    write_trace(intake);
+    intake_begin_span(intake, event);
     const struct http_header headers[] = {
         {BYTES(CAUSATION_DEPTH_HEADER), bytes_of_text(depth)},
         {BYTES("traceparent"), bytes_of_text(intake->traceparent)},

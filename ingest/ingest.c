@@ -14,6 +14,7 @@
 #include "ingest/access_log.h"
 #include "ingest/authorizer_cache.h"
 #include "ingest/ingest_private.h"
+#include "ingest/recording.h"
 
 // "team1.example.com:4000" with the hosted domain example.com gives "team1".
 static struct bytes space_of_host(const struct intake *intake) {
@@ -282,21 +283,27 @@ void ingest_request_refused(void *context, const struct http_refused_request *re
     }
 }
 
+static void append_all(struct ingest *ingest) {
+    append_received(ingest);
+    append_recordings(ingest);
+}
+
 static void gathered(struct event_loop_timer *timer) {
-    append_received(CONTAINER_OF(timer, struct ingest, gathering));
+    append_all(CONTAINER_OF(timer, struct ingest, gathering));
 }
 
 // What was received goes to the log now, or, when the log has much to do, with what comes shortly.
 static bool turn_ended(struct event_loop_hook *hook) {
     struct ingest *ingest = CONTAINER_OF(hook, struct ingest, turn_end);
-    if (!ingest->first_received || ingest->gathering.heap_index > 0) {
+    bool has_some = ingest->first_received || ingest->first_recording;
+    if (!has_some || ingest->gathering.heap_index > 0) {
         return false;
     }
     int64_t gather_us = event_log_gather_us(ingest->options.log, ingest->requests_inside);
     if (gather_us > 0) {
         event_loop_timer_start(ingest->options.loop, &ingest->gathering, gather_us);
     } else {
-        append_received(ingest);
+        append_all(ingest);
     }
     return false;
 }
@@ -317,6 +324,7 @@ enum status ingest_create(const struct ingest_options *options, struct ingest **
     };
     ingest->authorizer_cache = authorizer_cache_create();
     ingest->last_received = &ingest->first_received;
+    ingest->last_recording = &ingest->first_recording;
     ingest->gathering.expired = gathered;
     ingest->turn_end.before_wait = turn_ended;
     event_loop_hook_add(options->loop, &ingest->turn_end);
@@ -326,11 +334,15 @@ enum status ingest_create(const struct ingest_options *options, struct ingest **
 
 void ingest_close_door(struct ingest *ingest) {
     ingest->is_closed = true;
+    // The log may be closed next, and the callers of recorded calls are answered already.
+    event_loop_timer_stop(ingest->options.loop, &ingest->gathering);
+    append_all(ingest);
 }
 
 void ingest_destroy(struct ingest *ingest) {
     event_loop_hook_remove(ingest->options.loop, &ingest->turn_end);
     authorizer_cache_destroy(ingest->authorizer_cache);
     event_loop_timer_stop(ingest->options.loop, &ingest->gathering);
+    append_all(ingest);
     free(ingest);
 }

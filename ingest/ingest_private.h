@@ -25,6 +25,7 @@ struct ingest {
     struct event_loop_hook turn_end;
     struct event_loop_timer gathering;
     struct reception *first_received, **last_received;
+    struct recording *first_recording, **last_recording;
 };
 
 // One request on its way through ingest: from ingest_handle to the answer. It owns everything here
@@ -59,6 +60,9 @@ struct intake *intake_create(struct ingest *ingest, struct http_request *request
 void intake_answer(struct intake *intake, const struct http_response *response);
 void intake_refuse(struct intake *intake, unsigned status, unsigned retry_after_s,
                    const char *format, ...) __attribute__((format(printf, 4, 5)));
+// A new span, for a call, in traceparent: of the trace that this request belongs to already, else
+// of the event's, which may begin here.
+void intake_begin_span(struct intake *intake, const struct event *event);
 // Calls a function for the caller who waits: cancelled when he leaves, timed out at the deadline,
 // whatever the call is doing then. One at a time. done follows exactly once, later.
 void intake_call(struct intake *intake, const struct invocation_options *options,

@@ -235,6 +235,14 @@ struct intake *intake_create(struct ingest *ingest, struct http_request *request
     return intake;
 }
 
+void intake_begin_span(struct intake *intake, const struct event *event) {
+    struct trace_context trace;
+    if (!trace_context_read(bytes_of_text(intake->traceparent), &trace)) {
+        trace = trace_context_of(event, random_below(UINT64_MAX), random_below(UINT64_MAX));
+    }
+    trace_context_write(&trace, random_below(UINT64_MAX), intake->traceparent);
+}
+
 static void client_left(void *context) {
     struct intake *intake = context;
     intake->client_has_left = true;

@@ -17,6 +17,7 @@ static struct metric_family lost_family = {
 
 struct recording {
     struct event_log_append append;
+    struct recording *next; // in what the loop's turn has brought so far
     struct encoded_record encoded;
     const struct event *event;
     recording_done_fn done;
@@ -40,17 +41,20 @@ static void recording_destroy(struct recording *recording) {
     free(recording);
 }
 
-static void recording_done(struct event_log_append *append) {
-    struct recording *recording = CONTAINER_OF(append, struct recording, append);
+static void recording_end(struct recording *recording, enum status status) {
     recording_done_fn done = recording->done;
     void *context = recording->context;
-    if (append->status != STATUS_OK) {
-        count_loss(append->status);
+    if (status != STATUS_OK) {
+        count_loss(status);
     }
     recording_destroy(recording);
     if (done) {
         done(context);
     }
+}
+
+static void recording_done(struct event_log_append *append) {
+    recording_end(CONTAINER_OF(append, struct recording, append), append->status);
 }
 
 static struct bytes copy_mark(struct bytes mark, char **next) {
@@ -76,7 +80,7 @@ static struct recording *recording_create(const struct event *event,
     return recording;
 }
 
-bool recording_start(struct ingest *ingest, const struct event *event,
+void recording_start(struct ingest *ingest, const struct event *event,
                      const struct recording_marks *marks, recording_done_fn done, void *context) {
     struct recording *recording = recording_create(event, marks);
     recording->done = done;
@@ -87,11 +91,20 @@ bool recording_start(struct ingest *ingest, const struct event *event,
         .loop = ingest->options.loop,
         .done = recording_done,
     };
-    enum status status = event_log_append(ingest->options.log, &recording->append);
-    if (status != STATUS_OK) {
-        count_loss(status);
-        recording_destroy(recording);
-        return false;
+    *ingest->last_recording = recording;
+    ingest->last_recording = &recording->next;
+}
+
+void append_recordings(struct ingest *ingest) {
+    struct recording *recording = ingest->first_recording;
+    ingest->first_recording = NULL;
+    ingest->last_recording = &ingest->first_recording;
+    while (recording) {
+        struct recording *next = recording->next;
+        enum status status = event_log_append(ingest->options.log, &recording->append);
+        if (status != STATUS_OK) {
+            recording_end(recording, status);
+        }
+        recording = next;
     }
-    return true;
 }

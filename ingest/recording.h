@@ -15,9 +15,11 @@ struct recording_marks {
 
 typedef void (*recording_done_fn)(void *context);
 
-// Appends event with these marks. done (may be NULL) follows exactly once, later, on the loop,
-// whatever became of the append: a loss is counted and logged here. True when done will follow.
-bool recording_start(struct ingest *ingest, const struct event *event,
+// Appends event with these marks at the end of the loop's turn. done (may be NULL) follows exactly
+// once, later, on the loop, whatever became of the append: a loss is counted and logged here.
+void recording_start(struct ingest *ingest, const struct event *event,
                      const struct recording_marks *marks, recording_done_fn done, void *context);
+// The appends of all calls that this turn of the loop has begun.
+void append_recordings(struct ingest *ingest);
 
 #endif

@@ -72,6 +72,22 @@ def test_an_events_own_trace_stays_in_the_event(gateway, make_function):
     assert trace_of(one.received()[1])[0] == "1" * 32
 
 
+def test_an_authorizers_call_is_part_of_the_trace(gateway, make_function):
+    _, one, _ = set_up(gateway, make_function)
+    guard = make_function(lambda call: (200, {}, b'{"authorization":{"principalId":"ada"}}'))
+    gateway.register_function("guard", guard.url)
+    gateway.config("PUT", "/v1/spaces/default/eventtypes/order", {"authorizerId": "guard"})
+    wait_until(lambda: gateway.emit("order", b"{}").status_code == 202 and guard.count() > 0)
+    gateway.emit("order", b"{}", traceparent=PARENT)
+    asked = [call.json()["event"]["id"] for call in guard.received()]
+    wait_until(lambda: set(asked) <= {call.json()["id"] for call in one.received()})
+    assert trace_of(guard.received()[-1])[0] == TRACE
+    # Where nobody has begun one, the authorizer's call does.
+    by_event = {call.json()["id"]: trace_of(call)[0] for call in one.received()}
+    for call in guard.received():
+        assert by_event[call.json()["event"]["id"]] == trace_of(call)[0]
+
+
 @pytest.fixture
 def access_lines(make_gateway, make_function, tmp_path):
     gateway = make_gateway(["dev", "--data", str(tmp_path / "data"), "--access-log", "--log-format", "json",
