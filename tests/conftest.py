@@ -1,7 +1,9 @@
 """Fixtures: a gateway on each store, functions, one Kafka and ZooKeeper for the whole session."""
 
+import os
 import pathlib
 import sys
+import time
 import uuid
 
 import pytest
@@ -81,3 +83,12 @@ def make_function():
 @pytest.fixture
 def function(make_function):
     return make_function()
+
+
+@pytest.fixture
+def seed(capsys):
+    """Of what a test draws; printed, and taken from EG_TEST_SEED to repeat it."""
+    seed = int(os.environ.get("EG_TEST_SEED", time.time_ns() % 1_000_000))
+    with capsys.disabled():
+        print(f"\nEG_TEST_SEED={seed}", end=" ")
+    return seed

@@ -5,32 +5,20 @@ import time
 
 from support import delivery_checker, log_audit
 from support.delivery_checker import Disturbance, History
-from support.gateway import wait_until
 from support.subscribers import Subscribers
 from support.workload import Events, Sender, register, wanted_subscriptions
 
 
-def start_again(gateway, timeout_s=120):
-    """A node whose stores are away ends at once with exit code 1: as its supervisor does, try again."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        try:
-            return gateway.start(timeout_s=60)
-        except AssertionError:
-            if gateway.process.poll() != 1 or time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
-
-
 class Plan:
-    """Disturbances drawn from a seed. Each victim comes once, in a random order, before any comes again; now and then
-    two at a time. outage_s: how long they stay away."""
+    """Disturbances drawn from a seed. Each victim comes once, in a random order, before any comes again; a share of the
+    steps (`pairs`) takes two at a time. outage_s: how long they stay away."""
 
-    def __init__(self, seed, verbs, pause_s, outage_s):
+    def __init__(self, seed, verbs, pause_s, outage_s, pairs=0.2):
         self.random = random.Random(seed)
         self.verbs = verbs  # (verb, victim)
         self.pause_s = pause_s
         self.outage_s = outage_s
+        self.pairs = pairs
 
     def __iter__(self):
         """(pause_s, [(verb, victim)], outage_s) without an end."""
@@ -42,7 +30,7 @@ class Plan:
         order = list(self.verbs)
         self.random.shuffle(order)
         while order:
-            count = 2 if self.random.random() < 0.2 else 1
+            count = 2 if self.random.random() < self.pairs else 1
             step, order = order[:count], order[count:]
             step = list(dict.fromkeys(step))
             yield self.random.uniform(*self.pause_s), step, self.random.uniform(*self.outage_s)
@@ -153,6 +141,3 @@ def assert_clean(report):
     for violation in report.violations:
         first.setdefault(violation.kind, []).append(violation)
     assert not first, f"{report}\n" + "\n".join(str(found) for kind in first.values() for found in kind[:5])
-
-
-__all__ = ["Chaos", "Plan", "assert_clean", "start_again", "wait_until"]

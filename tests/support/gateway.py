@@ -32,9 +32,11 @@ def wait_until(condition, timeout_s=30.0, what="condition"):
 
 
 class Gateway:
-    """One process. arguments: what follows the binary's name, without ports. environment: further variables."""
+    """One process. arguments: what follows the binary's name, without ports. environment: further variables.
+    prefix: a command that starts it."""
 
-    def __init__(self, arguments, log_path, events_port=0, config_port=0, environment=None):
+    def __init__(self, arguments, log_path, events_port=0, config_port=0, environment=None, prefix=()):
+        self.prefix = list(prefix)
         self.arguments = [str(argument) for argument in arguments]
         self.log_path = pathlib.Path(log_path)
         self.events_port = events_port
@@ -47,7 +49,7 @@ class Gateway:
 
     def start(self, timeout_s=30.0):
         """Ports that were free ones the first time are kept by later starts."""
-        command = [str(BINARY), *self.arguments, f"--events-port={self.events_port}",
+        command = [*self.prefix, str(BINARY), *self.arguments, f"--events-port={self.events_port}",
                    f"--config-port={self.config_port}"]
         self.output_path = self.log_path.with_suffix(".out")
         with open(self.log_path, "ab") as log, open(self.output_path, "wb") as output:

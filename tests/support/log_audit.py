@@ -1,20 +1,13 @@
 """Reads the event log without the gateway: what is stored, what was given up, what positions were committed."""
 
 import base64
-import collections
 import json
-import sqlite3
-import struct
+import threading
 
 import confluent_kafka
 
 from support.delivery_checker import DeadLetter, Stored
-
-Record = collections.namedtuple("Record", "partition offset timestamp_s key headers value")
-
-
-def _text(value):
-    return None if value is None else value.decode()
+from support.records import read_file, read_topic
 
 
 class KafkaLog:
@@ -23,79 +16,57 @@ class KafkaLog:
         self.prefix = prefix
         self.group = group
 
-    def _consumer(self, group):
-        return confluent_kafka.Consumer({"bootstrap.servers": self.bootstrap, "group.id": group,
-                                         "enable.auto.commit": False, "enable.partition.eof": True,
-                                         "auto.offset.reset": "error", "fetch.queue.backoff.ms": 5})
-
-    def partitions(self, stream):
-        topic = f"{self.prefix}.{stream}"
-        consumer = self._consumer("audit")
-        try:
-            metadata = consumer.list_topics(topic, timeout=30).topics[topic]
-            return [confluent_kafka.TopicPartition(topic, partition) for partition in sorted(metadata.partitions)]
-        finally:
-            consumer.close()
-
     def records(self, stream):
-        """Everything from the beginning to what is the end when it gets there."""
-        partitions = self.partitions(stream)
-        for partition in partitions:
-            partition.offset = confluent_kafka.OFFSET_BEGINNING
-        consumer = self._consumer("audit")
-        consumer.assign(partitions)
-        open_ones = len(partitions)
-        try:
-            while open_ones:
-                message = consumer.poll(60)
-                assert message is not None, f"{stream}: no answer from Kafka"
-                if message.error() is None:
-                    yield Record(message.partition(), message.offset(), message.timestamp()[1] / 1000,
-                                 _text(message.key()), dict(message.headers() or []), message.value())
-                elif message.error().code() == confluent_kafka.KafkaError._PARTITION_EOF:
-                    open_ones -= 1
-                else:
-                    raise AssertionError(message.error())
-        finally:
-            consumer.close()
-
-    def committed(self):
-        """Partition of eg.events -> the group's position; -1001: none. None while Kafka does not answer."""
-        consumer = self._consumer(self.group)
-        try:
-            answer = consumer.committed(self.partitions("events"), timeout=5)
-            return {partition.partition: partition.offset for partition in answer}
-        except confluent_kafka.KafkaException:
-            return None
-        finally:
-            consumer.close()
+        return read_topic(self.bootstrap, f"{self.prefix}.{stream}")
 
 
 class SqliteLog:
-    """The embedded store; it can be read while a gateway has it open."""
-
     def __init__(self, path):
         self.path = path
 
     def records(self, stream):
-        with sqlite3.connect(f"file:{self.path}?mode=ro", uri=True, timeout=30) as connection:
-            rows = connection.execute(f'SELECT offset, timestamp_ms, key, headers, value FROM "{stream}" '
-                                      'ORDER BY offset').fetchall()
-        connection.close()
-        for offset, timestamp_ms, key, headers, value in rows:
-            yield Record(0, offset, timestamp_ms / 1000, _text(key), dict(decode_headers(headers)), value)
+        return read_file(self.path, stream)
 
 
-def decode_headers(encoded):
-    """As core/event_log/record_slice.h writes them: a count, then name and value, each with its size in front."""
-    count, at = struct.unpack_from("<I", encoded)[0], 4
-    for _ in range(count):
-        pair = []
-        for _ in range(2):
-            size = struct.unpack_from("<I", encoded, at)[0]
-            pair.append(encoded[at + 4:at + 4 + size])
-            at += 4 + size
-        yield pair[0].decode(), pair[1]
+class CommitWatch:
+    """Looks again and again at the positions that a group has committed: they may never move back."""
+
+    def __init__(self, log, stream="events", pause_s=0.1):
+        self.moved_back = []  # (partition, from, to)
+        self.positions = {}
+        self.looks = 0
+        self.pause_s = pause_s
+        self.consumer = confluent_kafka.Consumer({"bootstrap.servers": log.bootstrap, "group.id": log.group,
+                                                  "enable.auto.commit": False})
+        topic = f"{log.prefix}.{stream}"
+        self.partitions = [confluent_kafka.TopicPartition(topic, partition)
+                           for partition in self.consumer.list_topics(topic, timeout=30).topics[topic].partitions]
+        self.stopping = threading.Event()
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self):
+        self.thread.start()
+        return self
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join(60)
+        self.consumer.close()
+
+    def _run(self):
+        while not self.stopping.wait(self.pause_s):
+            try:
+                answer = self.consumer.committed(self.partitions, timeout=5)
+            except confluent_kafka.KafkaException:
+                continue  # Kafka is away; it is looked again
+            self.looks += 1
+            for found in answer:
+                if found.error:
+                    continue
+                before = self.positions.get(found.partition)
+                if before is not None and found.offset < before:
+                    self.moved_back.append((found.partition, before, found.offset))
+                self.positions[found.partition] = found.offset
 
 
 def stored_events(log, kind_of):
@@ -108,7 +79,7 @@ def dead_letters(log, name_of):
     """name_of: subscription id -> the name that the checker knows."""
     found = []
     for record in log.records("deadletter"):
-        header = {name: value.decode() for name, value in record.headers.items() if name.startswith("ce_egdl")}
+        header = record.headers
         base64.b64decode(header["ce_egdlanswer"], validate=True)
         found.append(DeadLetter(name_of.get(header["ce_egdlsubscription"], header["ce_egdlsubscription"]),
                                 json.loads(record.value)["number"], record.timestamp_s, header.get("ce_egdlreason"),

@@ -1,5 +1,6 @@
 """Reads what lies in a stream of the event log, in either store, without the gateway."""
 
+import dataclasses
 import sqlite3
 import struct
 import uuid
@@ -7,12 +8,18 @@ import uuid
 from confluent_kafka import Consumer, TopicPartition
 
 
+@dataclasses.dataclass(frozen=True)
 class Record:
-    """headers: name -> text."""
+    partition: int
+    offset: int
+    timestamp_s: float  # since 1970
+    key: str  # or None
+    headers: dict  # name -> text
+    value: bytes
 
-    def __init__(self, headers, value):
-        self.headers = headers
-        self.value = value
+
+def _text(value):
+    return None if value is None else value.decode()
 
 
 def read_topic(kafka, topic):
@@ -27,7 +34,8 @@ def read_topic(kafka, topic):
         while waiting:
             message = consumer.poll(30)
             assert message and not message.error(), message and message.error()
-            yield Record({name: value.decode() for name, value in message.headers() or []}, message.value())
+            yield Record(message.partition(), message.offset(), message.timestamp()[1] / 1000, _text(message.key()),
+                         {name: value.decode() for name, value in message.headers() or []}, message.value())
             if message.offset() >= ends[message.partition()][1] - 1:
                 waiting.discard(message.partition())
     finally:
@@ -48,7 +56,8 @@ def read_file(path, stream):
     """The same of the embedded store, also while a gateway has it open."""
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
-        for headers, value in database.execute(f'SELECT headers, value FROM "{stream}" ORDER BY offset'):
-            yield Record(_read_headers(headers), value)
+        rows = database.execute(f'SELECT offset, timestamp_ms, key, headers, value FROM "{stream}" ORDER BY offset')
+        for offset, timestamp_ms, key, headers, value in rows:
+            yield Record(0, offset, timestamp_ms / 1000, _text(key), _read_headers(headers), value)
     finally:
         database.close()

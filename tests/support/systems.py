@@ -1,15 +1,17 @@
 """What the crash tests disturb: a gateway on the embedded store, or a cluster of its parts with a stack of its own."""
 
+import os
 import signal
 import urllib.parse
 
 from conftest import cluster_arguments
-from support.chaos import start_again
+from support.cluster import start_again
 from support.gateway import Gateway
 from support.log_audit import KafkaLog, SqliteLog
 from support.stack import Stack
 
-SHORT_SESSIONS = ["--kafka-set", "session.timeout.ms=4000", "--kafka-set", "heartbeat.interval.ms=500"]
+SESSION_S = 4  # both with Kafka and with ZooKeeper
+SHORT_SESSIONS = ["--kafka-set", f"session.timeout.ms={SESSION_S * 1000}", "--kafka-set", "heartbeat.interval.ms=500"]
 
 
 def address(gateway):
@@ -46,17 +48,33 @@ class Cluster:
     NAME = "chaos"
     ROLES = {"ingest-1": "ingest", "ingest-2": "ingest", "dispatcher-1": "dispatcher", "dispatcher-2": "dispatcher",
              "dispatcher-3": "dispatcher", "admin": "admin"}
-    KILLED = ["ingest-1", "ingest-2", "dispatcher-1", "dispatcher-2", "dispatcher-3", "kafka", "zookeeper"]
+    SERVICES = ["kafka", "zookeeper"]
 
     def __init__(self, folder):
-        self.stack = Stack(folder / "stack").up()
+        self.folder = folder
         self.nodes = {}
-        for name, role in self.ROLES.items():
-            arguments = cluster_arguments(self.stack, self.NAME, role=role, data=folder / name, zookeeper_session="4s")
-            self.nodes[name] = Gateway(arguments + SHORT_SESSIONS, folder / f"{name}.log")
-        for node in self.nodes.values():
-            start_again(node)
+        self.services = {}
+        try:
+            self.start_services()
+            self.kafka = self.services["kafka"].kafka
+            self.zookeeper = self.services["zookeeper"].zookeeper
+            for name, role in self.ROLES.items():
+                self.start_node(name, role)
+        except BaseException:
+            self.stop()
+            raise
         self.entry = self.nodes["admin"]
+
+    def start_services(self):
+        stack = Stack(self.folder / "stack")
+        self.services = {name: stack for name in self.SERVICES}
+        stack.up()
+
+    def start_node(self, name, role, prefix=(), **options):
+        arguments = cluster_arguments(self, self.NAME, role=role, data=self.folder / name,
+                                      zookeeper_session=f"{SESSION_S}s", **options)
+        self.nodes[name] = Gateway(arguments + SHORT_SESSIONS, self.folder / f"{name}.log", prefix=prefix)
+        start_again(self.nodes[name])
 
     def targets(self):
         return [address(node) for name, node in self.nodes.items() if name.startswith("ingest")]
@@ -65,29 +83,76 @@ class Cluster:
         if verb == "kill" and victim in self.nodes:
             self.nodes[victim].kill()
         elif verb == "kill":
-            self.stack.kill(victim)
+            self.services[victim].kill(victim)
         elif verb == "restart":
             self.nodes[victim].stop()
         elif verb == "freeze":
-            self.nodes[victim].process.send_signal(signal.SIGSTOP)
+            os.kill(self.pid(victim), signal.SIGSTOP)
         else:
             raise ValueError(verb)
 
     def restore(self, verb, victim):
         if verb == "freeze":
-            self.nodes[victim].process.send_signal(signal.SIGCONT)
+            os.kill(self.pid(victim), signal.SIGCONT)
         elif victim in self.nodes:
             start_again(self.nodes[victim])
         else:
-            self.stack.up(victim)
+            self.services[victim].up(victim)
+
+    def pid(self, victim):
+        return self.nodes[victim].pid if victim in self.nodes else self.services[victim].pid(victim)
 
     def log(self):
-        return KafkaLog(self.stack.kafka, f"{self.NAME}", self.NAME)
+        return KafkaLog(self.kafka, self.NAME, self.NAME)
 
     def stop(self):
         try:
             for node in self.nodes.values():
-                node.process.send_signal(signal.SIGCONT)
-                node.stop()
+                if node.process and node.process.poll() is None:
+                    node.process.send_signal(signal.SIGCONT)
+                    node.stop()
         finally:
-            self.stack.wipe()
+            for stack in set(self.services.values()):
+                stack.wipe()
+
+
+class NamespacedCluster(Cluster):
+    """The same with each part but the admin in a network namespace of its own: links can be cut. A victim is then
+    `PART SERVICE DIRECTION`."""
+
+    def __init__(self, folder, network):
+        self.network = network
+        super().__init__(folder)
+
+    def start_services(self):
+        for name in self.SERVICES:
+            host = self.network.add(name)
+            self.services[name] = Stack(self.folder / name, host, self.network.prefix(name))
+            self.services[name].up(name)
+
+    def start_node(self, name, role, prefix=(), **options):
+        if role != "admin":
+            self.network.add(name)
+            prefix = self.network.prefix(name)
+        if role == "ingest":
+            options["events_address"] = self.network.addresses[name]
+        super().start_node(name, role, prefix, allow_target=self.network.cidr, **options)
+
+    def targets(self):
+        return [(self.network.addresses[name], node.events_port) for name, node in self.nodes.items()
+                if name.startswith("ingest")]
+
+    def disturb(self, verb, victim):
+        if verb == "cut":
+            self._cut(self.network.cut, *victim.split())
+        else:
+            super().disturb(verb, victim)
+
+    def restore(self, verb, victim):
+        if verb == "cut":
+            self._cut(self.network.mend, *victim.split())
+        else:
+            super().restore(verb, victim)
+
+    def _cut(self, what, part, service, direction):
+        what(part, self.network.addresses[service], direction)
