@@ -1,4 +1,5 @@
 // /v1/spaces/{space}/{functions|eventtypes|subscriptions|cors}[/{id}]
+// /v1/spaces/{space}/subscriptions/{id}/{pause|resume}
 
 #include "admin/admin_private.h"
 #include "admin/config_call.h"
@@ -21,6 +22,24 @@ static const struct config_resource *resource_of(struct bytes collection) {
         }
     }
     return NULL;
+}
+
+// What follows a subscription's id: the target is then the subscription, changed by a POST.
+static void read_action(struct config_target *target) {
+    static const struct {
+        struct bytes end;
+        config_patch_fn patch;
+    } actions[] = {{{"/pause", sizeof "/pause" - 1}, config_subscription_pause},
+                   {{"/resume", sizeof "/resume" - 1}, config_subscription_resume}};
+    for (size_t i = 0; i < ARRAY_LENGTH(actions); i++) {
+        size_t size = actions[i].end.size;
+        if (target->resource == &config_subscriptions && target->raw_id.size > size &&
+            bytes_end_with(target->raw_id, actions[i].end)) {
+            target->raw_id.size -= size;
+            target->patch = actions[i].patch;
+            target->item_methods = "POST";
+        }
+    }
 }
 
 bool config_api_handle(struct admin *admin, struct http_request *request) {
@@ -46,6 +65,7 @@ bool config_api_handle(struct admin *admin, struct http_request *request) {
         .collection_methods = "GET, HEAD, POST",
         .item_methods = "GET, HEAD, PUT, DELETE",
     };
+    read_action(&target);
     config_call_run(admin, request, &target);
     return true;
 }

@@ -210,6 +210,23 @@ static unsigned plan_update(struct config_attempt *attempt, struct error *error)
     return refusal;
 }
 
+static unsigned plan_patch(struct config_attempt *attempt, struct error *error) {
+    const struct config_call *call = attempt->call;
+    if (!attempt->stored) {
+        return say_not_found(call, error);
+    }
+    attempt->document = json_deep_copy((json_t *)attempt->stored);
+    unsigned refusal = call->patch(attempt, error);
+    if (refusal == 0) {
+        if (!json_equal(attempt->document, (json_t *)attempt->stored)) {
+            plan_put(attempt);
+        }
+        attempt->plan->status = 200;
+        attempt->plan->answer = call->resource->show(call, attempt->snapshot, attempt->document);
+    }
+    return refusal;
+}
+
 static unsigned plan_delete(struct config_attempt *attempt, struct error *error) {
     const struct config_call *call = attempt->call;
     if (!attempt->stored) {
@@ -231,7 +248,8 @@ static unsigned plan(struct config_call *call, const struct snapshot *snapshot,
     if (call->operation != CONFIG_CREATE) {
         attempt.stored = find_stored(call, snapshot);
     }
-    unsigned refusal = call->operation == CONFIG_CREATE   ? plan_create(&attempt, error)
+    unsigned refusal = call->patch                        ? plan_patch(&attempt, error)
+                       : call->operation == CONFIG_CREATE ? plan_create(&attempt, error)
                        : call->operation == CONFIG_UPDATE ? plan_update(&attempt, error)
                                                           : plan_delete(&attempt, error);
     json_decref(attempt.body);
@@ -382,7 +400,7 @@ static void end_sentence(struct error *error) {
 
 static void run_change(struct config_call *call) {
     struct error error;
-    if (call->operation != CONFIG_DELETE && read_body(call, &error) != STATUS_OK) {
+    if (call->operation != CONFIG_DELETE && !call->patch && read_body(call, &error) != STATUS_OK) {
         if (call->dialect == CONFIG_CLASSIC) {
             error_prefix(&error, "Malformed JSON payload");
             end_sentence(&error);
@@ -431,6 +449,10 @@ void config_call_run(struct admin *admin, struct http_request *request,
     call->dialect = target->dialect;
     call->operation = operation;
     call->raw_id = target->raw_id;
+    call->patch = target->patch;
+    if (call->patch) {
+        call->operation = operation = CONFIG_UPDATE;
+    }
     percent_decode(target->raw_space, false, &call->space);
     if (operation == CONFIG_LIST) {
         run_list(call);

@@ -21,6 +21,11 @@ enum config_operation {
     CONFIG_DELETE,
 };
 
+// A change of a resource that is there, without a body: changes the document that will be stored.
+// 0, or the status to refuse with and the message.
+struct config_attempt;
+typedef unsigned (*config_patch_fn)(struct config_attempt *attempt, struct error *error);
+
 struct config_call {
     struct admin *admin;
     struct http_request *request;
@@ -29,6 +34,7 @@ struct config_call {
     enum config_operation operation;
     struct buffer space;
     struct bytes raw_id; // as it stands in the URL; the request's
+    config_patch_fn patch;
     struct json_t *body; // create and update: a JSON object
 
     // A change, waiting or on its way.
@@ -46,6 +52,7 @@ struct config_target {
     struct bytes raw_id;    // empty: the collection
     const char *collection_methods;
     const char *item_methods;
+    config_patch_fn patch; // NULL, or what a POST to the item does
 };
 // Answers the request, now or later. A method that target does not list gets 405.
 void config_call_run(struct admin *admin, struct http_request *request,

@@ -39,6 +39,10 @@ struct config_resource {
                            const struct json_t *document);
 };
 
+// POST subscriptions/{id}/pause and /resume.
+unsigned config_subscription_pause(struct config_attempt *attempt, struct error *error);
+unsigned config_subscription_resume(struct config_attempt *attempt, struct error *error);
+
 extern const struct config_resource config_functions;
 extern const struct config_resource config_event_types;
 extern const struct config_resource config_subscriptions;

@@ -5,7 +5,9 @@
 #include "admin/classic_shapes.h"
 #include "admin/config_fields.h"
 #include "admin/config_resource.h"
+#include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "core/base/text.h"
 #include "core/events/event_attribute.h"
 #include "core/functions/provider.h"
 #include "core/subscriptions/path_pattern.h"
@@ -56,13 +58,14 @@ static enum status check_nested(const json_t *body, bool refuses_unknown, struct
 }
 
 static enum status check_members(const struct config_attempt *attempt, struct error *error) {
-    static const char *const known[] = {
-        "space",    "subscriptionId", "type",      "eventType", "path",     "functionId", "method",
-        "metadata", "filters",        "transform", "start",     "delivery", "paused",     NULL};
-    static const char *const known_with_old[] = {"space",   "subscriptionId", "type",   "eventType",
-                                                 "path",    "functionId",     "method", "metadata",
-                                                 "filters", "transform",      "start",  "delivery",
-                                                 "paused",  "event",          "cors",   NULL};
+    static const char *const known[] = {"space",   "subscriptionId", "type",   "eventType",
+                                        "path",    "functionId",     "method", "metadata",
+                                        "filters", "transform",      "start",  "delivery",
+                                        "paused",  "pausedReason",   NULL};
+    static const char *const known_with_old[] = {
+        "space",  "subscriptionId", "type",    "eventType",    "path",  "functionId",
+        "method", "metadata",       "filters", "transform",    "start", "delivery",
+        "paused", "event",          "cors",    "pausedReason", NULL};
     bool refuses_unknown = attempt->call->dialect == CONFIG_SPACES;
     // What we show of a subscription with the old shape may be put back.
     bool knows_old = is_classic_body(attempt) || has_old_shape(attempt->stored);
@@ -170,6 +173,23 @@ static enum status build_classic(struct config_attempt *attempt, struct error *e
     return STATUS_OK;
 }
 
+// Ours to say: when it was created tells it from another one that had the same id, and why it is
+// paused is known as long as it is.
+static void set_history(struct config_attempt *attempt) {
+    const json_t *created = json_object_get(attempt->stored, "created");
+    if (created) {
+        json_object_set(attempt->document, "created", (json_t *)created);
+    } else if (!attempt->stored) {
+        char text[TIMESTAMP_TEXT_SIZE];
+        timestamp_format(clock_wall_us(), text);
+        json_object_set_new(attempt->document, "created", json_string(text));
+    }
+    const json_t *reason = json_object_get(attempt->stored, "pausedReason");
+    if (reason && json_is_true(json_object_get(attempt->document, "paused"))) {
+        json_object_set(attempt->document, "pausedReason", (json_t *)reason);
+    }
+}
+
 static enum status build_document(struct config_attempt *attempt, struct error *error) {
     enum status status = build_keys(attempt, error);
     if (status == STATUS_OK) {
@@ -179,6 +199,7 @@ static enum status build_document(struct config_attempt *attempt, struct error *
         config_fields_take_or_keep(attempt->document, attempt->body, attempt->stored,
                                    own_members[i]);
     }
+    set_history(attempt);
     return status == STATUS_OK ? build_classic(attempt, error) : status;
 }
 
@@ -346,6 +367,29 @@ static unsigned check_delete(struct config_attempt *attempt, struct error *error
     return 0;
 }
 
+static unsigned set_paused(struct config_attempt *attempt, bool is_paused, struct error *error) {
+    const struct subscription *parsed = NULL;
+    if (is_paused == json_is_true(json_object_get(attempt->stored, "paused"))) {
+        return 0; // Nothing changes, and why it is paused stays known.
+    }
+    json_object_del(attempt->document, "pausedReason");
+    json_object_set_new(attempt->document, "paused", json_boolean(is_paused));
+    if (subscription_parse(attempt->document, &parsed, error) != STATUS_OK) {
+        error_prefix(error, "Subscription doesn't validate. Validation error");
+        return 400;
+    }
+    subscription_unref(parsed);
+    return 0;
+}
+
+unsigned config_subscription_pause(struct config_attempt *attempt, struct error *error) {
+    return set_paused(attempt, true, error);
+}
+
+unsigned config_subscription_resume(struct config_attempt *attempt, struct error *error) {
+    return set_paused(attempt, false, error);
+}
+
 // The rule may have been changed by the other generation since.
 static json_t *current_cors(const struct config_call *call, const struct snapshot *snapshot,
                             const json_t *document) {
@@ -371,6 +415,7 @@ static json_t *show(const struct config_call *call, const struct snapshot *snaps
     } else {
         shown = json_copy((json_t *)document);
         json_object_del(shown, "classic");
+        json_object_del(shown, "created"); // The dispatcher's; clients of the original compare.
         if (has_old_shape(document)) {
             classic_subscription_add(shown, document, cors);
         }

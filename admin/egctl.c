@@ -22,6 +22,7 @@ static const char usage[] =
     "  emit TYPE     sends a CloudEvent: --data JSON|@FILE|-, --source, --subject, --id, --path,\n"
     "                --content-type, --extension NAME=VALUE; says when it is stored\n"
     "  invoke FUNCTION   calls it through the gateway, --data as for emit, and prints its answer\n"
+    "  pause ID, resume ID   a subscription; its events wait in the log meanwhile\n"
     "  status        what the gateway says of itself\n"
     "  cluster       the nodes, their partitions, how each sees its stores\n"
     "  top           what a node does per second, refreshed in place: --interval SECONDS (1),\n"
@@ -237,6 +238,9 @@ static int run(const struct egctl_flags *flags, int count, char **arguments) {
     }
     if (strcmp(command, "top") == 0) {
         return egctl_top(flags, count - 1, arguments + 1);
+    }
+    if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0) {
+        return egctl_pause(flags, command[0] == 'p', count - 1, arguments + 1);
     }
     if (strcmp(command, "status") == 0) {
         return egctl_status(flags);

@@ -36,7 +36,7 @@ static int64_t live_next(const struct cursor *cursor) {
 }
 
 static bool is_paused(const struct cursor *cursor) {
-    return cursor->queue->subscription->is_paused;
+    return cursor->queue->subscription->is_paused || cursor->queue->subscriber->suspension;
 }
 
 bool cursor_serves(const struct cursor *cursor, int64_t offset) {
@@ -473,6 +473,8 @@ static void lose_to_retention(struct cursor *cursor, int64_t first_offset) {
              LOG_NUMBER("partition", cursor->partition->number),
              LOG_NUMBER("position", cursor->progress.read_offset),
              LOG_NUMBER("first", first_offset));
+    system_emit_events_lost(&lane_of(cursor)->emitter, lane_of(cursor)->snapshot, subscription,
+                            cursor->partition->number, cursor->progress.read_offset, lost);
     cursor_progress_read(&cursor->progress, first_offset);
     cursor->is_changed = true;
 }

@@ -376,12 +376,34 @@ static void retry(struct delivery *delivery, int64_t wait_ms,
     }
 }
 
+// The function is gone: the event stays undelivered until the subscription is resumed.
+static void put_back(struct delivery *delivery, const struct invocation_result *result) {
+    struct subscription_queue *queue = delivery->queue;
+    struct delivery_note note = {
+        .kind = OUTCOME_RETRY, .result = result, .reason = BYTES("the function is gone")};
+    delivery_note_outcome(delivery, &note);
+    if (!partition_is_fed(queue->partition)) {
+        delivery_list_remove(&queue->started, delivery);
+        delivery->state = DELIVERY_WAITING;
+        delivery_forget(delivery);
+        return;
+    }
+    if (key_order_is_first(&delivery->order)) {
+        wait_again(delivery);
+    } else {
+        hold(delivery);
+    }
+    subscriber_gone(queue->subscriber, queue->subscription);
+}
+
 // An attempt has failed for good, or for now.
 static void follow_failure(struct delivery *delivery, const struct retry_verdict *verdict,
                            const struct invocation_result *result) {
     keep_reason(delivery, result);
     if (delivery->queue->is_gone) {
         unsubscribe_started(delivery, result);
+    } else if (verdict->step == RETRY_GIVE_UP && verdict->reason == GIVE_UP_GONE) {
+        put_back(delivery, result);
     } else if (verdict->step == RETRY_GIVE_UP) {
         give_up(delivery, &(struct give_up){.reason = verdict->reason, .result = result});
     } else {
@@ -423,7 +445,8 @@ static void follow_batch_failure(struct attempt *attempt, const struct retry_ver
         if (!delivery) {
             continue;
         }
-        if (verdict.step == RETRY_GIVE_UP && verdict.reason != GIVE_UP_EXPIRED) {
+        if (verdict.step == RETRY_GIVE_UP && verdict.reason != GIVE_UP_EXPIRED &&
+            verdict.reason != GIVE_UP_GONE) {
             verdict = (struct retry_verdict){.step = RETRY_WAIT};
         } else if (verdict.step == RETRY_WAIT) {
             verdict.wait_ms = wait_ms;

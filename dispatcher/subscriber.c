@@ -11,6 +11,7 @@
 #include "dispatcher/partition.h"
 #include "dispatcher/schedule.h"
 #include "dispatcher/subscription_queue.h"
+#include "dispatcher/suspension.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -20,6 +21,7 @@
 
 static const char reason_circuit[] = "the function fails";
 static const char reason_paused[] = "paused";
+static const char reason_gone[] = "the function is gone";
 
 static struct subscriber **bucket_of(const struct subscriber_table *table, uint64_t hash) {
     return &table->buckets[hash & (table->bucket_count - 1)];
@@ -99,6 +101,9 @@ static bool is_open(const struct subscriber *subscriber) {
 
 static void destroy(struct subscriber *subscriber) {
     event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
+    if (subscriber->suspension) {
+        suspension_forget(subscriber->suspension);
+    }
     metric_add(dispatcher_metrics()->circuits_open, is_open(subscriber) ? -1 : 0);
     free(subscriber->text);
     free(subscriber);
@@ -125,7 +130,7 @@ void subscriber_part(struct subscription_queue *queue) {
     if (queue->next_of_subscriber) {
         queue->next_of_subscriber->previous_of_subscriber = queue->previous_of_subscriber;
     }
-    if (!subscriber->queues && !subscriber->is_known) {
+    if (!subscriber->queues && !subscriber->is_known && !subscriber->suspension) {
         drop(subscriber);
     }
 }
@@ -145,7 +150,7 @@ void subscribers_each(struct lane *lane, void (*visit)(void *context, struct sub
 static void look_up(void *context, struct subscriber *subscriber) {
     const struct snapshot *snapshot = context;
     subscriber->is_known = snapshot_subscription(snapshot, subscriber->space, subscriber->id);
-    if (!subscriber->is_known && !subscriber->queues) {
+    if (!subscriber->is_known && !subscriber->queues && !subscriber->suspension) {
         drop(subscriber);
     }
 }
@@ -167,7 +172,7 @@ void subscribers_clear(struct lane *lane) {
 }
 
 bool subscriber_may_begin(const struct subscriber *subscriber) {
-    return !is_open(subscriber) ||
+    return !subscriber->suspension &&
            circuit_allows(&subscriber->circuit, event_loop_now_us(subscriber->lane->loop));
 }
 
@@ -183,6 +188,9 @@ const char *subscriber_wants_detached(const struct subscriber *subscriber,
                                       const struct subscription *subscription) {
     if (subscription->is_paused) {
         return reason_paused;
+    }
+    if (subscriber->suspension) {
+        return reason_gone;
     }
     bool waits_for_probe =
         subscriber->circuit.state == CIRCUIT_OPEN && !subscriber_may_begin(subscriber);
@@ -225,6 +233,9 @@ static void suspend_all(struct subscriber *subscriber) {
          queue = queue->next_of_subscriber) {
         schedule_suspend(queue, reason_circuit);
     }
+    const struct subscription *subscription = subscriber->queues->subscription;
+    system_emit_suspended(&subscriber->lane->emitter, subscriber->lane->snapshot, subscription,
+                          reason_circuit);
 }
 
 static void opened(struct subscriber *subscriber) {
@@ -237,7 +248,7 @@ static void opened(struct subscriber *subscriber) {
 }
 
 // What came in the hope that it goes well does not wait for the next one.
-static void probe_failed(struct subscriber *subscriber) {
+static void suspend_what_waits(struct subscriber *subscriber) {
     for (struct subscription_queue *queue = subscriber->queues; queue;
          queue = queue->next_of_subscriber) {
         schedule_suspend_if_wanted(queue);
@@ -249,6 +260,7 @@ static void closed(struct subscriber *subscriber, const struct subscription_queu
     event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
     log_line(LOG_INFO, "circuit closed: the function answers again",
              LOG_BYTES("space", subscriber->space), LOG_BYTES("subscription", subscriber->id));
+    system_emit_resumed(&subscriber->lane->emitter, subscriber->lane->snapshot, but->subscription);
     go_on_all(subscriber, but);
 }
 
@@ -286,9 +298,26 @@ void subscriber_called(struct subscriber *subscriber, const struct delivery *del
             closed(subscriber, delivery->queue);
         }
     } else if (was_probed && subscriber->circuit.state == CIRCUIT_OPEN) {
-        probe_failed(subscriber);
+        suspend_what_waits(subscriber);
     }
     if (subscriber->circuit.state == CIRCUIT_OPEN) {
         start_probe_timer(subscriber);
     }
+}
+
+static void is_suspended(void *context) {
+    struct subscriber *subscriber = context;
+    subscriber->suspension = NULL;
+    go_on_all(subscriber, NULL);
+    if (!subscriber->queues && !subscriber->is_known) {
+        drop(subscriber);
+    }
+}
+
+void subscriber_gone(struct subscriber *subscriber, const struct subscription *subscription) {
+    if (!subscriber->suspension && !subscription->is_paused) {
+        subscriber->suspension =
+            suspension_start(subscriber->lane, subscription, is_suspended, subscriber);
+    }
+    suspend_what_waits(subscriber);
 }

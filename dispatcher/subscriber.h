@@ -22,6 +22,7 @@
 struct delivery;
 struct lane;
 struct subscription_queue;
+struct suspension;
 
 struct subscriber {
     struct subscriber *next; // in its bucket
@@ -34,6 +35,7 @@ struct subscriber {
 
     struct circuit circuit;
     struct event_loop_timer probe_timer;
+    struct suspension *suspension; // the function is gone: until the configuration says paused
 
     int64_t last_success_us, last_failure_us; // wall clock
     int64_t last_call_us;                     // monotonic
@@ -65,6 +67,8 @@ void subscriber_begun(struct subscriber *subscriber);
 // closes; queues may be gone afterwards, but for the delivery's.
 void subscriber_called(struct subscriber *subscriber, const struct delivery *delivery,
                        const struct invocation_result *result, enum circuit_result means);
+// Its function is gone: nothing begins any more, and the subscription is paused.
+void subscriber_gone(struct subscriber *subscriber, const struct subscription *subscription);
 // A probe that was begun brings no result.
 void subscriber_probe_lost(struct subscriber *subscriber);
 // Whether live deliveries have to be detached, and why: NULL = not.

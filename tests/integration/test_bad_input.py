@@ -371,12 +371,21 @@ def test_a_function_that_answers_rubbish_instead_of_http(gateway):
     listener.close()
 
 
-def test_a_function_that_says_410_is_not_called_again_for_that_event_which_is_not_lost(gateway, make_function):
-    function = make_function(lambda call: (410, {}, b""))
-    subscribed(gateway, function, delivery={"retry": {"initialMs": 1, "maxMs": 5}})
+def test_a_function_that_says_410_pauses_its_subscription_and_the_event_is_not_lost(gateway, make_function):
+    is_back = threading.Event()
+    function = make_function(lambda call: (200 if is_back.is_set() else 410, {}, b""))
+    subscription = subscribed(gateway, function, delivery={"retry": {"initialMs": 1, "maxMs": 5}})
+    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
     gateway.emit("t")
-    wait_until(lambda: dead_letters(gateway) == 1, what="the dead letter")
-    assert function.count() == 1
+    wait_until(lambda: gateway.config("GET", path).json().get("paused"), what="the pause")
+    assert "410" in gateway.config("GET", path).json()["pausedReason"]
+    gateway.emit("t")
+    is_back.set()
+    answer = gateway.config("POST", path + "/resume")
+    assert answer.status_code == 200 and answer.json()["paused"] is False
+    assert "pausedReason" not in answer.json()
+    wait_until(lambda: function.count() == 3, what="both events")
+    assert dead_letters(gateway) == 0
 
 
 def test_deliveries_end_when_their_subscription_is_deleted(gateway, make_function):

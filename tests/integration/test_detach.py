@@ -1,11 +1,12 @@
 """A function that hangs or fails holds up nobody but itself, and gets everything once it is back."""
 
 import json
+import subprocess
 import threading
 
 import pytest
 
-from support.gateway import wait_until
+from support.gateway import EGCTL, wait_until
 
 # More than the window of a partition, so that who hangs has to be detached.
 EVENTS = 5000
@@ -93,3 +94,50 @@ def test_whose_calls_fail_is_suspended_and_gets_everything_later(make_gateway, o
     wait_until(lambda: gateway.metrics()["eventgateway_detached"] == 0, 240, "the attaching")
     assert gateway.metrics()["eventgateway_circuits_open"] == 0
     await_numbers(failing, 2000, "everything at who was failing")
+
+
+def test_a_paused_subscription_gets_everything_when_it_is_resumed(make_gateway, one_partition, make_function):
+    paused = make_function()
+    gateway = make_gateway(one_partition)
+    gateway.register_event_type("number")
+    gateway.register_function("paused", paused.url)
+    subscription = gateway.subscribe("paused", "number")
+    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+    assert gateway.config("POST", path + "/pause").json()["paused"] is True
+    assert gateway.config("POST", path + "/pause").status_code == 200  # Paused it stays.
+    assert gateway.config("GET", path + "/pause").status_code == 405
+    egctl = [EGCTL, "--url", gateway.config_url]
+    assert "is paused" in subprocess.check_output([*egctl, "pause", subscription["subscriptionId"]], text=True)
+    assert subprocess.run([*egctl, "pause", "nobody"], check=False).returncode == 1
+    assert gateway.config("POST", path + "x/pause").status_code == 404
+
+    emit_numbers(gateway, 0, 300)
+    wait_until(lambda: gateway.metrics()["eventgateway_detached"] == 1, 60, "the detaching")
+    start_again(gateway)
+    emit_numbers(gateway, 300, 50)
+    assert paused.count() == 0
+
+    stored = gateway.config("GET", path).json()
+    answer = gateway.config("PUT", path, {**stored, "paused": False})  # What was listed can be put back.
+    assert answer.status_code == 200, answer.text
+    await_numbers(paused, 350, "everything")
+    wait_until(lambda: gateway.metrics()["eventgateway_detached"] == 0, 60, "the attaching")
+    emit_numbers(gateway, 350, 10)
+    await_numbers(paused, 360, "what came afterwards")
+    assert paused.count() == 360
+
+
+def test_a_subscription_of_the_same_id_is_another_one(make_gateway, one_partition, make_function):
+    function = make_function()
+    gateway = make_gateway(one_partition)
+    gateway.register_event_type("number")
+    gateway.register_function("f", function.url)
+    subscription = gateway.subscribe("f", "number", paused=True)
+    emit_numbers(gateway, 0, 20)
+    wait_until(lambda: gateway.metrics()["eventgateway_detached"] == 1, 60, "the detaching")
+    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+    assert gateway.config("DELETE", path).status_code == 204
+    gateway.subscribe("f", "number")
+    emit_numbers(gateway, 20, 20)
+    wait_until(lambda: numbers_of(function) >= set(range(20, 40)), 60, "its own events")
+    assert numbers_of(function) == set(range(20, 40))

@@ -159,16 +159,37 @@ static void a_final_status_is_not_tried_again(void **state) {
     letter_clear(&letter);
 }
 
-static void gone_is_not_tried_again(void **state) {
+static bool is_paused(struct dispatcher_test *test, const char *id) {
+    const struct snapshot *snapshot = registry_snapshot(test->registry);
+    const struct subscription *subscription =
+        snapshot_subscription(snapshot, BYTES("default"), bytes_of_text(id));
+    bool is_paused = subscription->is_paused;
+    snapshot_unref(snapshot);
+    return is_paused;
+}
+
+static void gone_pauses_the_subscription_and_its_event_stays(void **state) {
     struct dispatcher_test *test = *state;
-    struct letter letter;
+    struct metric *letters = dispatcher_metrics()->dead_letters;
+    int64_t letters_before = metric_value(letters);
     test_subscribe(test, "s", "/status/410", NULL);
     test_start_dispatcher(test);
     test_emit_id(test, "e");
-    await_letter(test, &letter);
-    assert_int_equal(test->call_count, 1);
-    assert_begins(letter.letter.reason, "gone");
-    letter_clear(&letter);
+    while (!is_paused(test, "s")) {
+        sched_yield();
+    }
+    test_emit_id(test, "later");
+    test_put_function(test, "s", "/ok");
+    test_put_subscription(test, "s", "s", "test", NULL); // Not paused any more.
+    test_await_calls(test, "/ok", "e", 1);
+    test_await_calls(test, "/ok", "later", 1);
+    while (metric_value(dispatcher_metrics()->detached) > 0) {
+        sched_yield();
+    }
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/status/410", NULL), 1);
+    assert_int_equal(metric_value(letters), letters_before);
+    assert_int_equal(test_committed(test), 2);
 }
 
 static void a_redirect_is_a_failure_and_not_followed(void **state) {
@@ -506,7 +527,7 @@ int main(void) {
         TEST(a_failed_delivery_is_tried_again_until_it_succeeds),
         TEST(after_the_last_attempt_the_event_is_a_dead_letter),
         TEST(a_final_status_is_not_tried_again),
-        TEST(gone_is_not_tried_again),
+        TEST(gone_pauses_the_subscription_and_its_event_stays),
         TEST(a_redirect_is_a_failure_and_not_followed),
         TEST(an_event_that_has_expired_is_not_delivered),
         TEST(an_old_event_gets_one_attempt_and_no_further_one),
