@@ -451,7 +451,8 @@ static void follow_batch_failure(struct attempt *attempt, const struct retry_ver
         } else if (verdict.step == RETRY_WAIT) {
             verdict.wait_ms = wait_ms;
         }
-        if (!result->is_throttled) {
+        // To say that it is too much is no word about the events, unless it was the last word.
+        if (!result->is_throttled || verdicts[i].step == RETRY_GIVE_UP) {
             delivery->batch_limit = (attempt->count + 1) / 2;
         }
         follow_failure(delivery, &verdict, result);

@@ -206,6 +206,23 @@ static void one_poisoned_event_of_a_batch_is_given_up_alone(void **state) {
     }
 }
 
+// Halved until they are alone, with few calls: what was the last attempt has no wait behind it.
+static void a_batch_whose_attempts_are_used_up_ends(void **state) {
+    (void)state;
+    static const char *const paths[] = {"/status/429", "/status/500"};
+    for (size_t i = 0; i < ARRAY_LENGTH(paths); i++) {
+        struct dispatcher_test *test =
+            start(paths[i], "{\"batch\":{\"maxEvents\":8,\"maxWaitMs\":5},\"retry\":"
+                            "{\"maxAttempts\":1}}");
+        const struct dispatcher_metrics *metrics = dispatcher_metrics();
+        int64_t letters = metric_value(metrics->deliveries[DELIVERY_END_DEAD_LETTERED]);
+        test_emit_numbers(test, 8);
+        test_await_metric(metrics->deliveries[DELIVERY_END_DEAD_LETTERED], letters + 8);
+        assert_in_range(test_count_calls(test, paths[i], NULL), 8, 40);
+        close_all(test);
+    }
+}
+
 static void of_a_key_a_batch_holds_those_that_come_next(void **state) {
     (void)state;
     struct dispatcher_test *test =
@@ -309,6 +326,7 @@ int main(void) {
         cmocka_unit_test(so_many_as_wait_go_in_one_call),
         cmocka_unit_test(a_batch_that_does_not_get_full_goes_after_its_wait),
         cmocka_unit_test(one_poisoned_event_of_a_batch_is_given_up_alone),
+        cmocka_unit_test(a_batch_whose_attempts_are_used_up_ends),
         cmocka_unit_test(of_a_key_a_batch_holds_those_that_come_next),
         cmocka_unit_test(a_function_that_takes_no_batches_gets_single_events),
         cmocka_unit_test(a_function_that_takes_one_call_at_a_time_gets_one),
