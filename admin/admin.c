@@ -6,6 +6,7 @@
 #include "admin/admin_private.h"
 #include "admin/config_metrics.h"
 #include "admin/event_store.h"
+#include "admin/event_streams.h"
 #include "core/base/memory.h"
 
 // Takes the same time wherever the two differ; that their lengths differ may be seen.
@@ -79,7 +80,11 @@ static enum status create_event_store(struct admin *admin, struct error *error) 
         .path = admin->options.index_path,
         .identity = admin->options.log_identity ? admin->options.log_identity : "",
     };
-    return options.path ? event_store_create(&options, &admin->events, error) : STATUS_OK;
+    if (!options.path) {
+        return STATUS_OK;
+    }
+    admin->streams = event_streams_create(options.log, admin->options.loop);
+    return event_store_create(&options, &admin->events, error);
 }
 
 enum status admin_create(const struct admin_options *options, struct admin **ret_admin,
@@ -109,6 +114,7 @@ void admin_destroy(struct admin *admin) {
     if (!admin) {
         return;
     }
+    event_streams_destroy(admin->streams);
     event_store_destroy(admin->events);
     config_gauges_destroy(admin->gauges);
     if (admin->options.token) {

@@ -8,6 +8,7 @@
 struct config_call;
 struct config_gauges;
 struct event_store;
+struct event_streams;
 struct json_t;
 
 // Changes of the configuration are made one after the other: each moves the revision that the next
@@ -22,7 +23,8 @@ struct admin {
     struct admin_options options;
     struct config_gauges *gauges;
     struct config_changes changes;
-    struct event_store *events; // NULL: events and dead letters cannot be looked up here
+    struct event_store *events;    // NULL: events and dead letters cannot be looked up here
+    struct event_streams *streams; // likewise
     bool is_draining, is_closed;
 };
 

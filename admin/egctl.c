@@ -23,6 +23,14 @@ static const char usage[] =
     "                --content-type, --extension NAME=VALUE; says when it is stored\n"
     "  invoke FUNCTION   calls it through the gateway, --data as for emit, and prints its answer\n"
     "  pause ID, resume ID   a subscription; its events wait in the log meanwhile\n"
+    "  events        what came in, newest first: --type, --source, --subject, --search TEXT,\n"
+    "                --status none|delivered|waiting|failed, --since, --until TIME, --limit N "
+    "(100)\n"
+    "  event ID      the event, and what came of each of its deliveries\n"
+    "  tail          events as they come in: --type, --source, --subject, --search\n"
+    "  dead-letters  list [--subscription ID, --since, --until, --limit] | get ID | delete ID\n"
+    "  redrive [ID...]   delivers dead letters once more: these, or those of --subscription ID,\n"
+    "                --since TIME, --until TIME; --rate N in a second; --once does not wait\n"
     "  status        what the gateway says of itself\n"
     "  cluster       the nodes, their partitions, how each sees its stores\n"
     "  top           what a node does per second, refreshed in place: --interval SECONDS (1),\n"
@@ -73,6 +81,12 @@ enum flag {
     FLAG_JSON,
     FLAG_INTERVAL,
     FLAG_ONCE,
+    FLAG_STATUS,
+    FLAG_SUBSCRIPTION,
+    FLAG_SINCE,
+    FLAG_UNTIL,
+    FLAG_SEARCH,
+    FLAG_LIMIT,
 };
 
 static const struct option options[] = {
@@ -84,6 +98,12 @@ static const struct option options[] = {
     {"function-url", required_argument, NULL, FLAG_FUNCTION_URL},
     {"type", required_argument, NULL, FLAG_TYPE},
     {"event", required_argument, NULL, FLAG_EVENT},
+    {"status", required_argument, NULL, FLAG_STATUS},
+    {"subscription", required_argument, NULL, FLAG_SUBSCRIPTION},
+    {"since", required_argument, NULL, FLAG_SINCE},
+    {"until", required_argument, NULL, FLAG_UNTIL},
+    {"search", required_argument, NULL, FLAG_SEARCH},
+    {"limit", required_argument, NULL, FLAG_LIMIT},
     {"function", required_argument, NULL, FLAG_FUNCTION},
     {"method", required_argument, NULL, FLAG_METHOD},
     {"path", required_argument, NULL, FLAG_PATH},
@@ -146,6 +166,18 @@ static const char **place_of(struct egctl_flags *flags, int flag) {
         return &flags->max_in_flight;
     case FLAG_RATE:
         return &flags->rate;
+    case FLAG_STATUS:
+        return &flags->state;
+    case FLAG_SUBSCRIPTION:
+        return &flags->subscription;
+    case FLAG_SINCE:
+        return &flags->since;
+    case FLAG_UNTIL:
+        return &flags->until;
+    case FLAG_SEARCH:
+        return &flags->search;
+    case FLAG_LIMIT:
+        return &flags->limit;
     case FLAG_BATCH:
         return &flags->batch;
     case FLAG_DATA:
@@ -225,8 +257,22 @@ static const char *without_slashes(const char *url) {
     return text;
 }
 
+static const struct {
+    const char *name;
+    int (*run)(const struct egctl_flags *flags, int count, char **arguments);
+} operations[] = {
+    {"events", egctl_events},   {"event", egctl_event},
+    {"tail", egctl_tail},       {"dead-letters", egctl_dead_letters},
+    {"redrive", egctl_redrive},
+};
+
 static int run(const struct egctl_flags *flags, int count, char **arguments) {
     const char *command = arguments[0];
+    for (size_t i = 0; i < ARRAY_LENGTH(operations); i++) {
+        if (strcmp(command, operations[i].name) == 0) {
+            return operations[i].run(flags, count - 1, arguments + 1);
+        }
+    }
     if (strcmp(command, "emit") == 0) {
         return egctl_emit(flags, count - 1, arguments + 1);
     }

@@ -43,7 +43,9 @@ struct egctl_flags {
     size_t filter_count;
     bool wants_json;
     const char *interval; // of top, in seconds
-    bool once;            // of top
+    bool once;            // of top; of redrive: not waited for
+    // Of events and dead letters.
+    const char *state, *subscription, *since, *until, *search, *limit;
 };
 
 // egctl_api.c: one request, waited for.
@@ -56,6 +58,10 @@ struct egctl_answer {
 enum status must_check egctl_request(const struct egctl_flags *flags, const char *method,
                                      const char *url, const char *const *headers, struct bytes body,
                                      struct egctl_answer *ret_answer, struct error *error);
+// Gives what comes as it comes, until the server ends it or cannot be reached.
+enum status must_check egctl_stream(const struct egctl_flags *flags, const char *url,
+                                    void (*take)(void *context, struct bytes piece), void *context,
+                                    struct error *error);
 // A path below the space's: "/functions/a%2Fb"; id may be NULL.
 void egctl_resource_url(const struct egctl_flags *flags, const char *collection, const char *id,
                         struct buffer *ret_url);
@@ -98,6 +104,11 @@ int egctl_resources(const struct egctl_flags *flags, const char *command, int co
                     char **arguments);
 int egctl_emit(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_invoke(const struct egctl_flags *flags, int count, char **arguments);
+int egctl_events(const struct egctl_flags *flags, int count, char **arguments);
+int egctl_event(const struct egctl_flags *flags, int count, char **arguments);
+int egctl_tail(const struct egctl_flags *flags, int count, char **arguments);
+int egctl_dead_letters(const struct egctl_flags *flags, int count, char **arguments);
+int egctl_redrive(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_status(const struct egctl_flags *flags);
 int egctl_cluster(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_top(const struct egctl_flags *flags, int count, char **arguments);

@@ -97,6 +97,53 @@ enum status egctl_request(const struct egctl_flags *flags, const char *method, c
     return status;
 }
 
+struct stream {
+    CURL *curl;
+    void (*take)(void *context, struct bytes piece);
+    void *context;
+    struct egctl_answer refusal;
+};
+
+static size_t take_piece(char *data, size_t size, size_t count, void *context) {
+    struct stream *stream = context;
+    struct bytes piece = {data, size * count};
+    long status = 0;
+    curl_easy_getinfo(stream->curl, CURLINFO_RESPONSE_CODE, &status);
+    if (status == 200) {
+        stream->take(stream->context, piece);
+    } else {
+        buffer_append(&stream->refusal.body, piece);
+    }
+    return piece.size;
+}
+
+enum status egctl_stream(const struct egctl_flags *flags, const char *url,
+                         void (*take)(void *context, struct bytes piece), void *context,
+                         struct error *error) {
+    struct curl_slist *list = NULL;
+    enum status status = add_token(flags, &list, error);
+    if (status != STATUS_OK) {
+        return status;
+    }
+    struct stream stream = {.curl = curl_easy_init(), .take = take, .context = context};
+    curl_easy_setopt(stream.curl, CURLOPT_URL, url);
+    curl_easy_setopt(stream.curl, CURLOPT_HTTPHEADER, list);
+    // A gateway whose machine is gone is noticed.
+    curl_easy_setopt(stream.curl, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(stream.curl, CURLOPT_TCP_KEEPIDLE, 30L);
+    curl_easy_setopt(stream.curl, CURLOPT_TCP_KEEPINTVL, 10L);
+    curl_easy_setopt(stream.curl, CURLOPT_WRITEFUNCTION, take_piece);
+    curl_easy_setopt(stream.curl, CURLOPT_WRITEDATA, &stream);
+    status = perform(stream.curl, url, &stream.refusal, error);
+    if (status == STATUS_OK && stream.refusal.status != 200) {
+        egctl_answer_error(&stream.refusal, error);
+        status = STATUS_FAILED;
+    }
+    curl_easy_cleanup(stream.curl);
+    curl_slist_free_all(list);
+    return status;
+}
+
 void egctl_resource_url(const struct egctl_flags *flags, const char *collection, const char *id,
                         struct buffer *ret_url) {
     buffer_append_format(ret_url, "%s/v1/spaces/", flags->url);

@@ -90,6 +90,7 @@ struct operation {
 static const struct operation operations[] = {
     {"events", NULL, "GET", operations_list_events},
     {"events", NULL, "POST", operations_emit},
+    {"events", "stream", "GET", operations_stream_events},
     {"events", "", "GET", operations_get_event},
     {"deadletters", NULL, "GET", operations_list_letters},
     {"deadletters", "redrive", "POST", operations_begin_redrive},
@@ -129,6 +130,9 @@ static const struct operation *find_operation(struct bytes collection, struct by
         }
         buffer_append_format(ret_allowed, "%s%s%s", ret_allowed->size > 0 ? ", " : "",
                              operation->method, operation->method[0] == 'G' ? ", HEAD" : "");
+        if (operation->id && operation->id[0] != '\0') {
+            break; // a name of ours is no id
+        }
     }
     return NULL;
 }

@@ -50,6 +50,7 @@ void operations_begin_redrive(struct operations_call *call);
 void operations_list_redrives(struct operations_call *call);
 void operations_get_redrive(struct operations_call *call);
 void operations_cancel_redrive(struct operations_call *call);
+void operations_stream_events(struct operations_call *call);
 void operations_emit(struct operations_call *call);
 
 #endif

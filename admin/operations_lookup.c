@@ -1,7 +1,8 @@
-// GET events, events/{id}, deadletters, deadletters/{id}
+// GET events, events/stream, events/{id}, deadletters, deadletters/{id}
 
 #include <jansson.h>
 
+#include "admin/event_streams.h"
 #include "admin/operations_api.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
@@ -38,6 +39,18 @@ static void list_letters(struct event_store_call *store, struct event_index *ind
 
 void operations_list_letters(struct operations_call *call) {
     operations_call_run(call, list_letters, answer_found);
+}
+
+void operations_stream_events(struct operations_call *call) {
+    struct error error = {0};
+    enum status status =
+        event_streams_add(call->admin->streams, call->request, &call->params.query);
+    if (status == STATUS_OK) {
+        operations_call_destroy(call);
+    } else {
+        (void)error_set(&error, status, "too many clients follow events already");
+        operations_call_fail(call, status, &error);
+    }
 }
 
 // --- One of them: the index knows where the record lies, the log has its data.

@@ -36,6 +36,7 @@ struct http_request {
     int64_t begun_us;
     int64_t received_us;
     int64_t answered_us;
+    struct http_stream *stream;      // the answer, when it is one
     http_client_left_fn client_left; // NULL = nobody wants to know
     void *client_left_context;
     struct bytes method; // in libmicrohttpd's memory, valid until the answer

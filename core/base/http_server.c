@@ -57,6 +57,8 @@ static void peer_left(struct event_loop_watch *watch, uint32_t events) {
         http_client_left_fn left = request->client_left;
         request->client_left = NULL;
         left(request->client_left_context);
+    } else if (request && request->stream) {
+        http_stream_close(request->stream);
     }
 }
 
@@ -355,6 +357,12 @@ void http_server_close_door(struct http_server *server) {
     }
     close(server->listen_fd);
     server->listen_fd = -1;
+    for (struct http_connection *connection = server->connections; connection;
+         connection = connection->next) {
+        if (connection->request && connection->request->stream) {
+            http_stream_close(connection->request->stream);
+        }
+    }
 }
 
 static bool is_silent(const struct http_connection *connection, int64_t since_us) {

@@ -106,6 +106,28 @@ struct http_response {
     char *body_owned;  // freed by the server when sent; body then points into it
 };
 
+// An answer whose body goes on until somebody ends it (server-sent events). It does not hold up a
+// shutdown: closing the door ends it.
+struct http_stream;
+struct http_stream_options {
+    const char *content_type;
+    const struct http_header *headers; // further ones; copied
+    size_t header_count;
+    size_t buffer_max_bytes; // of what the client has not taken
+    // Called once, on the loop and never from inside these functions, when the stream is over
+    // though nobody ended it: the client left, took nothing for long, or the server closed its
+    // door. The stream is gone then.
+    void (*ended)(void *context);
+    void *context;
+};
+// Answers with 200; the request is gone afterwards.
+struct http_stream *http_respond_stream(struct http_request *request,
+                                        const struct http_stream_options *options);
+// False, and nothing was taken: the buffer has no room for it.
+bool http_stream_write(struct http_stream *stream, struct bytes bytes);
+// What was written still goes out. The stream is gone for the caller.
+void http_stream_end(struct http_stream *stream);
+
 // Answers; the request is gone afterwards. On the loop's thread, inside the handler or later.
 void http_respond(struct http_request *request, const struct http_response *response);
 // {"errors":[{"message":"..."}]} with the message formatted and JSON-escaped. retry_after_s 0 = no

@@ -55,6 +55,18 @@ static void add_header(struct MHD_Response *response, const struct http_header *
     }
 }
 
+void http_server_add_headers(const struct http_server *server, struct MHD_Response *response,
+                             const struct http_header *headers, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (!is_servers_header(headers[i].name)) {
+            add_header(response, &headers[i]);
+        }
+    }
+    if (server->listen_fd < 0) {
+        MHD_add_response_header(response, "Connection", "close");
+    }
+}
+
 static struct MHD_Response *create_response(const struct http_server *server,
                                             const struct http_response *answer) {
     struct MHD_Response *response;
@@ -73,15 +85,28 @@ static struct MHD_Response *create_response(const struct http_server *server,
     if (answer->content_type) {
         MHD_add_response_header(response, "Content-Type", answer->content_type);
     }
-    for (size_t i = 0; i < answer->header_count; i++) {
-        if (!is_servers_header(answer->headers[i].name)) {
-            add_header(response, &answer->headers[i]);
-        }
-    }
-    if (server->listen_fd < 0) {
-        MHD_add_response_header(response, "Connection", "close");
-    }
+    http_server_add_headers(server, response, answer->headers, answer->header_count);
     return response;
+}
+
+void http_server_send(struct http_request *request, unsigned status,
+                      struct MHD_Response *response) {
+    struct http_server *server = request->server;
+    request->stage = HTTP_REQUEST_ANSWERED;
+    server->requests_inside--;
+    server->answers_unsent++;
+    http_request_body_free(request, &server->bodies);
+    request->answered_us = event_loop_now_us(server->loop);
+    bool is_suspended = request->is_suspended;
+    struct MHD_Connection *mhd = request->mhd;
+    request->is_suspended = false;
+    // From here on the request may be gone.
+    MHD_queue_response(mhd, status, response);
+    MHD_destroy_response(response);
+    if (is_suspended) {
+        MHD_resume_connection(mhd);
+        server->needs_run = true;
+    }
 }
 
 void http_respond(struct http_request *request, const struct http_response *answer) {
@@ -97,22 +122,9 @@ void http_respond(struct http_request *request, const struct http_response *answ
     struct MHD_Response *response = create_response(server, answer);
     // What lies outside comes from a function; it is not a status that HTTP has.
     unsigned status = answer->status >= 200 && answer->status <= 999 ? answer->status : 500;
-    request->stage = HTTP_REQUEST_ANSWERED;
-    server->requests_inside--;
-    server->answers_unsent++;
-    http_request_body_free(request, &server->bodies);
     request->answer_size = answer->body.size;
-    request->answered_us = event_loop_now_us(server->loop);
     server->bodies.total += answer->body.size;
-    bool is_suspended = request->is_suspended;
-    struct MHD_Connection *mhd = request->mhd;
-    // From here on the request may be gone.
-    MHD_queue_response(mhd, status, response);
-    MHD_destroy_response(response);
-    if (is_suspended) {
-        MHD_resume_connection(mhd);
-        server->needs_run = true;
-    }
+    http_server_send(request, status, response);
 }
 
 void http_respond_error(struct http_request *request, unsigned status, unsigned retry_after_s,

@@ -181,6 +181,7 @@ void http_server_end_request(struct http_request *request) {
     if (request->stage == HTTP_REQUEST_ANSWERED) {
         server->answers_unsent--;
     }
+    http_stream_destroy(request->stream);
     request->connection->request = NULL;
     request->connection->idle_since_us = event_loop_now_us(server->loop);
     http_request_destroy(request, &server->bodies);

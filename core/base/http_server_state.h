@@ -8,6 +8,7 @@
 
 struct MHD_Connection;
 struct MHD_Daemon;
+struct MHD_Response;
 
 // One connection, from accept to close.
 struct http_connection {
@@ -59,6 +60,18 @@ struct http_request *http_server_begin_request(struct http_server *server, const
 bool http_server_take_request(struct http_request *request, const struct http_request_line *line,
                               const char *data, size_t *data_size);
 void http_server_end_request(struct http_request *request);
+
+// http_server_streams.c. A stream's client has left, or the server wants it to end; its owner is
+// told when the request is over.
+void http_stream_close(struct http_stream *stream);
+// The request is over: tells the owner, and frees it.
+void http_stream_destroy(struct http_stream *stream);
+
+// What create_response does for every answer: headers that are the server's own are left out.
+void http_server_add_headers(const struct http_server *server, struct MHD_Response *response,
+                             const struct http_header *headers, size_t count);
+// Sends the answer; from here on the request may be gone.
+void http_server_send(struct http_request *request, unsigned status, struct MHD_Response *response);
 
 // Answers past libmicrohttpd; the caller then closes the connection.
 void http_server_refuse(struct http_connection *connection, unsigned status, const char *message);

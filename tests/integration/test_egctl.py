@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import subprocess
 import threading
 
@@ -217,3 +218,53 @@ def test_top_refreshes_in_place_on_a_terminal(gateway):
     process.wait(60)
     os.close(terminal)
     assert b"events in" in seen
+
+
+def test_events_dead_letters_and_redriving(egctl, gateway, make_function):
+    is_broken = True
+    function = make_function(lambda call: (500 if is_broken else 200, {}, b"out of order"))
+    gateway.register_function("shaky", function.url)
+    gateway.register_event_type("job")
+    subscription = gateway.subscribe("shaky", "job", delivery={"retry": {"maxAttempts": 1}})["subscriptionId"]
+    for number in range(3):
+        egctl("emit", "job", "--id", f"j-{number}", "--subject", "Ada & Bob", "--data", '{"n":1}')
+    wait_until(lambda: len(egctl("dead-letters").splitlines()) == 4, what="three dead letters")
+    wait_until(lambda: len(egctl("events", "--status", "failed").splitlines()) == 4, what="the outcomes")
+
+    assert egctl("events", "--type", "nothing") == "No events in space default.\n"
+    lines = egctl("events", "--subject", "Ada & Bob", "--limit", "2").splitlines()
+    assert lines[0].split() == ["RECEIVED", "STATUS", "TYPE", "SOURCE", "SUBJECT", "ID"]
+    assert [line.split()[-1] for line in lines[1:]] == ["j-2", "j-1"]
+    shown = egctl("event", "j-0")
+    assert '"n": 1' in shown and "dead-lettered" in shown and "out of order" in shown
+    assert json.loads(egctl("event", "j-0", "--json"))["status"] == "failed"
+    assert "not found" in egctl("event", "nothing", expect=1)
+
+    letters = json.loads(egctl("dead-letters", "list", "--subscription", subscription, "--json"))["deadLetters"]
+    assert json.loads(egctl("dead-letters", "get", letters[0]["deadLetterId"]))["event"]["data"] == {"n": 1}
+    assert egctl("dead-letters", "delete", letters[0]["deadLetterId"]) == f"Deleted {letters[0]['deadLetterId']}.\n"
+    is_broken = False
+    assert "1 of 1 redriven" in egctl("redrive", letters[1]["deadLetterId"])
+    assert "1 of 1 redriven, 0 failed" in egctl("redrive", "--subscription", subscription)
+    assert egctl("dead-letters") == "No dead letters in space default.\n"
+    wait_until(lambda: function.count() == 5, what="both redriven letters")
+    assert "which" in egctl("redrive", expect=2)
+    assert "list, get" in egctl("dead-letters", "eat", expect=2)
+    assert "id" in egctl("event", expect=2)
+
+
+def test_tail(gateway):
+    variables = {**clean_environment(), "EGCTL_URL": gateway.config_url}
+    with subprocess.Popen([EGCTL, "tail", "--type", "seen", "--json"], stdout=subprocess.PIPE, text=True,
+                          env=variables) as tail:
+        wait_until(lambda: gateway.metrics().get("eventgateway_event_stream_viewers") == 1, what="the viewer")
+
+        def emit_until_seen():
+            gateway.emit("hidden")
+            gateway.emit("seen")
+            return select.select([tail.stdout], [], [], 0.2)[0]
+
+        wait_until(emit_until_seen, what="a line")
+        line = json.loads(tail.stdout.readline())
+        assert line["type"] == "seen" and line["event"]["specversion"] == "1.0"
+        tail.terminate()

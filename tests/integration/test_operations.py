@@ -1,6 +1,7 @@
 """The operations API: events and what came of them, dead letters, redriving, emitting; on both stores."""
 
 import json
+import socket
 import uuid
 
 import pytest
@@ -309,3 +310,102 @@ def test_a_token_is_needed(make_gateway, tmp_path):
     gateway = make_gateway(["dev", "--data", str(tmp_path / "data"), "--admin-token-file", str(token)])
     for path in ("events", "events/x", "deadletters", "redrives"):
         assert gateway.config("GET", f"{SPACE}/{path}").status_code == 401
+
+
+class Viewer:
+    """GET events/stream on a socket of its own; lines() gives what came since the last call."""
+
+    def __init__(self, gateway, query="", space="default"):
+        self.socket = socket.create_connection(("127.0.0.1", gateway.config_port), timeout=30)
+        self.socket.sendall(f"GET /v1/spaces/{space}/events/stream{query} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        self.received = b""
+        self.until(b": live")
+
+    def until(self, text):
+        while text not in self.received:
+            piece = self.socket.recv(65536)
+            assert piece, f"the stream ended without {text}: {self.received[-500:]}"
+            self.received += piece
+        return self.received
+
+    def events(self):
+        return [json.loads(line[6:]) for line in self.received.decode().splitlines() if line.startswith("data: {\"id\"")]
+
+    def close(self):
+        self.socket.close()
+
+
+def viewers(gateway):
+    return gateway.metrics().get("eventgateway_event_stream_viewers", 0)
+
+
+def test_events_are_streamed_live(gateway):
+    everything, orders = Viewer(gateway), Viewer(gateway, "?type=order&subject=Ada")
+    other_space = Viewer(gateway, space="team1")
+    emit_numbered(gateway, 2, "user")
+    emit_numbered(gateway, 1, "order", **{"ce-subject": "Bob"})
+    gateway.send("POST", "/", b'{"a":\n1.50}', {
+        "ce-specversion": "1.0", "ce-id": "last", "ce-type": "order", "ce-source": "/test", "ce-subject": "Ada",
+        "Content-Type": "application/json"})
+    orders.until(b'"id":"last"')
+    orders.until(b"1.50}}")
+    assert [event["id"] for event in orders.events()] == ["last"]
+    assert orders.events()[0]["event"]["data"] == {"a": 1.5}
+    for text in (b'"id":"last"', b'"subject":"Bob"', b'"id":"n-1"', b"1.50}}"):
+        everything.until(text)
+    gateway.send("POST", "/", b"x", {"ce-specversion": "1.0", "ce-id": "for team1", "ce-type": "order",
+                                     "ce-source": "/test", "Space": "team1"})
+    other_space.until(b'"for team1"')
+    assert [event["id"] for event in other_space.events()] == ["for team1"]
+    for viewer in (everything, orders, other_space):
+        viewer.close()
+    wait_until(lambda: viewers(gateway) == 0, what="the viewers to be forgotten")
+    # And once more, after the log's end was left alone.
+    again = Viewer(gateway)
+    emit_numbered(gateway, 1, "again")
+    again.until(b'"type":"again"')
+    assert [event["type"] for event in again.events()] == ["again"]
+    again.close()
+
+
+def test_a_viewer_that_does_not_read_costs_little_and_is_told(make_gateway, tmp_path):
+    gateway = make_gateway(["dev", "--data", str(tmp_path / "data")])
+    viewer = Viewer(gateway)
+    data = json.dumps("x" * 40000)
+    for number in range(400):
+        gateway.send("POST", "/", data, {"ce-specversion": "1.0", "ce-id": f"{number}", "ce-type": "large",
+                                         "ce-source": "/test", "Content-Type": "application/json"})
+    wait_until(lambda: len(ids(gateway, "?limit=1000")) == 400, what="all events")
+    memory = int(next(line for line in open(f"/proc/{gateway.pid}/status") if line.startswith("VmRSS")).split()[1])
+    assert memory < 200_000, "kB"
+    viewer.socket.settimeout(30)
+    emit_numbered(gateway, 1, "end")
+
+    def told():
+        viewer.received += viewer.socket.recv(1 << 20)
+        emit_numbered(gateway, 1, "end")
+        return b"event: skipped" in viewer.received
+
+    wait_until(told, what="what was skipped")
+    viewer.close()
+
+
+def test_a_stopped_gateway_ends_its_streams(make_gateway, tmp_path):
+    gateway = make_gateway(["dev", "--data", str(tmp_path / "data")])
+    open_streams = [Viewer(gateway) for _ in range(20)]
+    assert gateway.stop(timeout_s=20) == 0
+    for viewer in open_streams:
+        while viewer.socket.recv(65536):
+            pass
+        viewer.close()
+
+
+def test_there_are_not_more_viewers_than_it_can_serve(make_gateway, tmp_path):
+    gateway = make_gateway(["dev", "--data", str(tmp_path / "data")])
+    open_streams = [Viewer(gateway) for _ in range(100)]
+    answer = gateway.config("GET", f"{SPACE}/events/stream")
+    assert answer.status_code == 503 and "Retry-After" in answer.headers
+    for viewer in open_streams:
+        viewer.close()
+    wait_until(lambda: viewers(gateway) == 0, what="the viewers to be forgotten")
+    Viewer(gateway).close()
