@@ -62,7 +62,7 @@ def test_nothing_is_lost_when_processes_stand_still_and_links_are_cut(cluster, n
         watch.stop()
         with capsys.disabled():
             print(f"{chaos.summary()}, looks at positions {watch.looks}, {report}", end=" ")
-        assert_clean(report)
+        assert_clean(report, chaos.cursors)
         assert watch.moved_back == []
         assert set(chaos.sender.refused) == {503}
     finally:

@@ -21,7 +21,7 @@ def run(system, plan, tmp_path, seed, rate, capsys):
         report = chaos.check(QUIET_S)
         with capsys.disabled():
             print(f"{chaos.summary()}, {report}", end=" ")
-        assert_clean(report)
+        assert_clean(report, chaos.cursors)
     finally:
         chaos.close()
 

@@ -3,7 +3,7 @@
 import random
 import time
 
-from support import delivery_checker, log_audit
+from support import cursor_audit, delivery_checker, log_audit
 from support.delivery_checker import Disturbance, History
 from support.subscribers import Subscribers
 from support.workload import Events, Sender, register, wanted_subscriptions
@@ -49,6 +49,7 @@ class Chaos:
         self.sender = Sender(self.events, system.targets, count, rate)
         self.disturbances = []
         self.steps = 0
+        self.cursors = None  # what lies in eg.cursor, after check
 
     def close(self):
         self.sender.stopping.set()
@@ -101,6 +102,7 @@ class Chaos:
         self.subscribers.wait_for_quiet()
         history = History(self.sender.acknowledged, stored, self.subscriptions, self.subscribers.deliveries(),
                           self._dead_letters(), self.disturbances)
+        self.cursors = cursor_audit.read(self.system.log().records("cursor"))
         return delivery_checker.check(history, settle_s)
 
     def _dead_letters(self):
@@ -132,12 +134,13 @@ class Chaos:
 
     def summary(self):
         return (f"steps {self.steps}, acknowledged {len(self.sender.acknowledged)}, refused "
-                f"{dict(self.sender.refused)}")
+                f"{dict(self.sender.refused)}, {self.cursors}")
 
 
-def assert_clean(report):
+def assert_clean(report, cursors):
     """With the first of each kind of violation in the message."""
     first = {}
     for violation in report.violations:
         first.setdefault(violation.kind, []).append(violation)
     assert not first, f"{report}\n" + "\n".join(str(found) for kind in first.values() for found in kind[:5])
+    assert cursors.findings == []
