@@ -12,6 +12,7 @@
 #include "dispatcher/lane.h"
 #include "dispatcher/partition.h"
 #include "dispatcher/schedule.h"
+#include "dispatcher/start_query.h"
 #include "dispatcher/subscriber.h"
 #include "dispatcher/subscription_queue.h"
 #include "dispatcher/taken_event.h"
@@ -40,11 +41,12 @@ static bool is_paused(const struct cursor *cursor) {
 }
 
 bool cursor_serves(const struct cursor *cursor, int64_t offset) {
-    return offset < cursor->live_from;
+    return offset < cursor->live_from && !cursor->is_doomed;
 }
 
 bool cursor_holds(const struct cursor *cursor) {
-    return cursor->state == CURSOR_DETACHING || cursor->detach_again != NULL;
+    return !cursor->is_doomed && (cursor->state == CURSOR_STARTING ||
+                                  cursor->state == CURSOR_DETACHING || cursor->detach_again);
 }
 
 // --- What it forgets and takes over.
@@ -167,7 +169,7 @@ static void post(struct cursor *cursor, bool is_removal) {
 }
 
 static bool is_over(const struct cursor *cursor) {
-    if (cursor->progress.count > 0 || cursor->state == CURSOR_DETACHING) {
+    if (cursor->progress.count > 0 || cursor->start_post) {
         return false;
     }
     return cursor->is_doomed || (cursor->state == CURSOR_ATTACHING &&
@@ -183,6 +185,9 @@ static void write_if_needed(struct cursor *cursor) {
         post(cursor, true);
         return;
     }
+    if (cursor->state == CURSOR_STARTING) {
+        return;
+    }
     bool has_moved = cursor_progress_position(&cursor->progress) > cursor->posted_position;
     int64_t due_us = cursor->written_us + WRITE_INTERVAL_US;
     if (cursor->is_changed || (has_moved && event_loop_now_us(loop) >= due_us)) {
@@ -192,6 +197,8 @@ static void write_if_needed(struct cursor *cursor) {
     }
 }
 
+static void start_found(void *context, int64_t offset);
+
 static void look_again(struct event_loop_timer *timer) {
     cursor_go_on(CONTAINER_OF(timer, struct cursor, timer));
 }
@@ -199,11 +206,42 @@ static void look_again(struct event_loop_timer *timer) {
 static void ended(struct cursor *cursor) {
     struct subscription_queue *queue = cursor->queue;
     const char *again = cursor->detach_again;
+    bool was_doomed = cursor->is_doomed;
     cursor_destroy(cursor);
     if (again) {
         cursor_detach(queue, again);
+    } else if (was_doomed && partition_is_fed(queue->partition)) {
+        starts_look(queue->partition); // One of the same id may have waited for this end.
     }
     schedule_go_on(queue);
+}
+
+static void start_stored(void *context, int64_t offset) {
+    (void)offset;
+    struct cursor *cursor = context;
+    cursor->start_post = NULL;
+    lane_mark(lane_of(cursor), cursor->partition);
+    cursor_go_on(cursor);
+}
+
+void cursor_write_start(struct cursor *cursor) {
+    struct lane *lane = lane_of(cursor);
+    const struct subscription *subscription = cursor->queue->subscription;
+    struct cursor_post_options options = {
+        .log = lane->log, .loop = lane->loop, .stored = start_stored, .context = cursor};
+    struct cursor_record record = {.kind = CURSOR_STARTED,
+                                   .partition = cursor->partition->number,
+                                   .epoch = cursor->partition->epoch,
+                                   .space = subscription->space,
+                                   .subscription_id = subscription->id,
+                                   .created = bytes_of_text(cursor->created),
+                                   .position = cursor_progress_position(&cursor->progress),
+                                   .until = CURSOR_NO_END,
+                                   .written_us = clock_wall_us()};
+    cursor->is_start = false;
+    if (!cursor->start_post) {
+        cursor->start_post = cursor_post_record(&options, &record);
+    }
 }
 
 static void record_stored(void *context, int64_t offset) {
@@ -216,8 +254,11 @@ static void record_stored(void *context, int64_t offset) {
         return;
     }
     if (cursor->posted == CURSOR_DETACHING && cursor->state == CURSOR_DETACHING &&
-        partition_is_fed(cursor->partition)) {
+        partition_is_fed(cursor->partition) && !cursor->is_doomed) {
         take_over(cursor);
+        if (cursor->is_start) {
+            cursor_write_start(cursor); // The record that says from where is in the log.
+        }
     }
     lane_mark(lane_of(cursor), cursor->partition);
     cursor_go_on(cursor);
@@ -289,6 +330,7 @@ void cursor_detach(struct subscription_queue *queue, const char *reason) {
         return;
     }
     switch (cursor->state) {
+    case CURSOR_STARTING:
     case CURSOR_DETACHING:
         break;
     case CURSOR_ENDING:
@@ -307,6 +349,38 @@ void cursor_detach(struct subscription_queue *queue, const char *reason) {
         write_if_needed(cursor);
         break;
     }
+}
+
+static void start_found(void *context, int64_t offset) {
+    struct cursor *cursor = context;
+    cursor->start = NULL;
+    if (offset < 0) {
+        cursor_read_failed(cursor);
+        return;
+    }
+    // What live matching has made of the subscription since is finished or held.
+    cursor_progress_clear(&cursor->progress);
+    cursor_progress_init(&cursor->progress,
+                         offset < cursor->live_first ? offset : cursor->live_first, NULL);
+    cover_live(cursor);
+    cursor->state = CURSOR_DETACHING;
+    cursor->is_changed = true;
+    log_detached(cursor);
+    write_if_needed(cursor);
+}
+
+void cursor_start(struct subscription_queue *queue) {
+    struct cursor *cursor = create(queue, CURSOR_REASON_START);
+    int64_t offset = live_next(cursor);
+    int64_t *offsets = memory_allocate((delivery_count(queue) + 1) * sizeof *offsets);
+    cursor->created = bytes_to_text(queue->subscription->created);
+    cursor->state = CURSOR_STARTING;
+    cursor->until = CURSOR_NO_END;
+    cursor->is_start = true;
+    cursor->live_first = live_offsets(queue, offsets) > 0 ? offsets[0] : offset;
+    free(offsets);
+    cursor_progress_init(&cursor->progress, cursor->live_first, NULL);
+    cursor_go_on(cursor);
 }
 
 void cursor_restore(struct subscription_queue *queue, const struct cursor_record *record) {
@@ -335,6 +409,12 @@ void cursor_destroy(struct cursor *cursor) {
     }
     if (cursor->post) {
         cursor_post_forget(cursor->post);
+    }
+    if (cursor->start_post) {
+        cursor_post_forget(cursor->start_post);
+    }
+    if (cursor->start) {
+        start_query_forget(cursor->start);
     }
     catch_up_forget(lane, cursor);
     event_loop_timer_stop(lane->loop, &cursor->timer);
@@ -385,6 +465,11 @@ static void attach(struct cursor *cursor) {
 }
 
 void cursor_go_on(struct cursor *cursor) {
+    if (cursor->state == CURSOR_STARTING && !cursor->start && !cursor->is_doomed &&
+        partition_is_fed(cursor->partition)) {
+        cursor->start = start_query_begin(lane_of(cursor), cursor->partition->number,
+                                          cursor->queue->subscription, start_found, cursor);
+    }
     if (can_attach(cursor)) {
         attach(cursor);
     }
@@ -409,9 +494,10 @@ void cursor_delivery_finished(struct cursor *cursor, struct taken_event *taken) 
 
 size_t cursor_room(const struct cursor *cursor) {
     const struct subscription_queue *queue = cursor->queue;
-    if (cursor->state == CURSOR_DETACHING || cursor->state == CURSOR_ENDING || cursor->is_doomed ||
-        is_paused(cursor) || cursor->progress.read_offset >= cursor->until ||
-        !partition_is_fed(cursor->partition) || cursor->bytes >= CURSOR_SLICE_BYTES) {
+    bool reads = cursor->state == CURSOR_CATCHING_UP || cursor->state == CURSOR_ATTACHING;
+    if (!reads || cursor->is_doomed || is_paused(cursor) ||
+        cursor->progress.read_offset >= cursor->until || !partition_is_fed(cursor->partition) ||
+        cursor->bytes >= CURSOR_SLICE_BYTES) {
         return 0;
     }
     size_t max = 2 * (size_t)queue->subscription->delivery.max_in_flight;
@@ -538,8 +624,11 @@ void cursor_read_failed(struct cursor *cursor) {
 }
 
 bool cursor_hand_over(struct cursor *cursor) {
-    if (cursor->post) {
+    if (cursor->post || cursor->start_post) {
         return true;
+    }
+    if (cursor->state == CURSOR_STARTING) {
+        return false; // The next owner begins anew.
     }
     bool has_moved = cursor->state != CURSOR_DETACHING &&
                      cursor_progress_position(&cursor->progress) > cursor->posted_position;

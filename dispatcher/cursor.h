@@ -8,6 +8,10 @@
 //                        └────────────────────────────────────────────────┘                    │
 //                         detached again                            the removal is stored ─────┘
 //
+// A new subscription that asks for what was before is detached at its birth: STARTING, until the
+// log has said where it begins, then DETACHING as others. That its start was followed is written
+// then, under a key of its own, so that it is not followed again.
+//
 //   live position:   ──── delivers ────│ skips the subscription │──── delivers from until on ────
 //
 // Invariants:
@@ -30,15 +34,18 @@
 #include "core/event_log/event_log.h"
 #include "dispatcher/cursor_progress.h"
 
+#define CURSOR_REASON_START "start"
 #define CURSOR_EVENTS_MAX 512
 #define CURSOR_SLICE_BYTES ((size_t)1 << 20)
 
 struct cursor_post;
 struct partition;
+struct start_query;
 struct subscription_queue;
 struct taken_event;
 
 enum cursor_state {
+    CURSOR_STARTING, // looks up where a new subscription begins
     CURSOR_DETACHING,
     CURSOR_CATCHING_UP,
     CURSOR_ATTACHING,
@@ -68,6 +75,10 @@ struct cursor {
     int64_t written_us;
     struct event_loop_timer timer; // to look again
 
+    struct start_query *start; // STARTING
+    bool is_start;             // it began so, and that is to be written
+    struct cursor_post *start_post;
+
     bool is_ready, is_reading; // catch_up's
     struct cursor *next_ready;
 };
@@ -75,6 +86,10 @@ struct cursor {
 // Detaches the queue's subscription; when it is detached already, what it has read and not begun is
 // forgotten.
 void cursor_detach(struct subscription_queue *queue, const char *reason);
+// A new subscription that begins before the live position.
+void cursor_start(struct subscription_queue *queue);
+// Its start was followed by an earlier owner, who could not say so any more.
+void cursor_write_start(struct cursor *cursor);
 // As the last owner of the partition has left it. The record was written for this owner already.
 void cursor_restore(struct subscription_queue *queue, const struct cursor_record *record);
 // With the partition; writes nothing.

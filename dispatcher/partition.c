@@ -179,8 +179,14 @@ static void restore(void *context, const struct cursor_record *record) {
     struct partition *partition = context;
     const struct subscription *subscription =
         snapshot_subscription(partition->lane->snapshot, record->space, record->subscription_id);
-    if (record->kind != CURSOR_CATCH_UP || !claim_record_is_current(partition, record)) {
+    if (!claim_record_is_current(partition, record)) {
         return; // The claim has decided what becomes of the record.
+    }
+    if (record->kind == CURSOR_STARTED) {
+        starts_note(&partition->starts, record);
+    }
+    if (record->kind != CURSOR_CATCH_UP) {
+        return;
     }
     cursor_restore(queue_table_get(&partition->queues, partition, subscription), record);
 }
@@ -214,6 +220,7 @@ void partition_claimed(struct partition *partition, int64_t epoch, const struct 
     partition->live_written = offset_tracker_position(&partition->tracker);
     cursor_fold_each(fold, partition->number, restore, partition);
     queue_table_each(&partition->queues, go_on_queue, NULL);
+    starts_look(partition);
     take_early(partition);
     lane_mark(partition->lane, partition);
 }
@@ -231,6 +238,9 @@ static void renew_queue(void *context, struct subscription_queue *queue) {
 
 void partition_configuration_changed(struct partition *partition) {
     queue_table_each(&partition->queues, renew_queue, (void *)partition->lane->snapshot);
+    if (partition->state == PARTITION_FED && is_of_events(partition)) {
+        starts_look(partition);
+    }
 }
 
 static void forget_waiting(void *context, struct subscription_queue *queue) {
@@ -274,6 +284,7 @@ void partition_destroy(struct partition *partition) {
         taken_event_destroy(taken);
     }
     forget_early(partition);
+    starts_clear(&partition->starts);
     if (partition->claim) {
         claim_forget(partition->claim);
     }

@@ -29,6 +29,7 @@
 
 #include "core/base/event_loop.h"
 #include "dispatcher/offset_tracker.h"
+#include "dispatcher/starts.h"
 #include "dispatcher/subscription_queue.h"
 #include "dispatcher/taken_event.h"
 #include "dispatcher/window.h"
@@ -66,6 +67,7 @@ struct partition {
     struct claim *claim; // CLAIMING
     int64_t epoch;       // of this ownership, in all records that are written for it
     struct early_records *early;
+    struct starts starts;
     struct cursor_post *live_post; // the live position on its way to the stream of cursors
     int64_t live_written, live_written_us;
     bool writes_last; // HANDING_OVER: was claimed

@@ -417,13 +417,12 @@ static void tell_subscriber(const struct delivery *delivery, const struct invoca
                             const struct retry_verdict *verdict) {
     bool is_refused = verdict->step == RETRY_GIVE_UP &&
                       (verdict->reason == GIVE_UP_FINAL_STATUS || verdict->reason == GIVE_UP_GONE);
+    bool is_old_news =
+        delivery->attempts > 1 && delivery->queue->subscriber->circuit.state == CIRCUIT_CLOSED;
     enum circuit_result means = CIRCUIT_FAILURE;
     if (result->outcome == INVOCATION_SUCCEEDED || is_refused) {
         means = CIRCUIT_SUCCESS;
-    } else if (result->outcome == INVOCATION_CANCELLED) {
-        means = CIRCUIT_NOTHING;
-    } else if (delivery->attempts > 1 &&
-               delivery->queue->subscriber->circuit.state == CIRCUIT_CLOSED) {
+    } else if (result->outcome == INVOCATION_CANCELLED || is_old_news) {
         means = CIRCUIT_NOTHING;
     } else if (result->is_throttled) {
         means = CIRCUIT_THROTTLED;
@@ -560,9 +559,11 @@ static void renew(struct subscription_queue *queue, const struct subscription *s
 }
 
 void schedule_renew(struct subscription_queue *queue, const struct subscription *subscription) {
-    if (!subscription) {
+    // One of the same id that was created meanwhile is another one.
+    if (!subscription || !bytes_equal(subscription->created, queue->subscription->created)) {
         unsubscribe(queue);
-    } else {
+    }
+    if (subscription) {
         renew(queue, subscription);
     }
     schedule_drop_if_empty(queue);

@@ -228,23 +228,22 @@ static void probe_is_due(struct event_loop_timer *timer) {
     go_on_all(subscriber, NULL);
 }
 
-static void suspend_all(struct subscriber *subscriber) {
+static void suspend_all(struct subscriber *subscriber, const struct subscription *subscription) {
     for (struct subscription_queue *queue = subscriber->queues; queue;
          queue = queue->next_of_subscriber) {
         schedule_suspend(queue, reason_circuit);
     }
-    const struct subscription *subscription = subscriber->queues->subscription;
     system_emit_suspended(&subscriber->lane->emitter, subscriber->lane->snapshot, subscription,
                           reason_circuit);
 }
 
-static void opened(struct subscriber *subscriber) {
+static void opened(struct subscriber *subscriber, const struct subscription *subscription) {
     metric_add(dispatcher_metrics()->circuits_open, 1);
     log_line(LOG_WARNING, "circuit opened: calls of the function fail",
              LOG_BYTES("space", subscriber->space), LOG_BYTES("subscription", subscriber->id),
              LOG_NUMBER("status", subscriber->last_status),
              LOG_TEXT("reason", subscriber->last_error));
-    suspend_all(subscriber);
+    suspend_all(subscriber, subscription);
 }
 
 // What came in the hope that it goes well does not wait for the next one.
@@ -293,7 +292,7 @@ void subscriber_called(struct subscriber *subscriber, const struct delivery *del
     bool was_probed = subscriber->circuit.state == CIRCUIT_PROBING;
     if (circuit_called(&subscriber->circuit, &call)) {
         if (is_open(subscriber)) {
-            opened(subscriber);
+            opened(subscriber, delivery->queue->subscription);
         } else {
             closed(subscriber, delivery->queue);
         }

@@ -191,16 +191,11 @@ static enum status read_dead_letter(const json_t *delivery, bool *ret_has, struc
 
 static enum status refuse_unsupported(const json_t *document, struct error *error) {
     const json_t *filters = json_object_get(document, "filters");
-    const json_t *start = json_object_get(document, "start");
     if (!is_absent(filters) && (!json_is_array(filters) || json_array_size(filters) > 0)) {
         return not_supported("filters", error);
     }
     if (!is_absent(json_object_get(document, "transform"))) {
         return not_supported("transform", error);
-    }
-    if (!is_absent(start) &&
-        (!json_is_string(start) || strcmp(json_string_value(start), "latest") != 0)) {
-        return not_supported("start other than \"latest\"", error);
     }
     return STATUS_OK;
 }

@@ -9,8 +9,7 @@
 #include "core/subscriptions/subscription.h"
 
 // document is the whole subscription. What would change deliveries and is not built yet (filters,
-// transform, start) is refused instead of ignored, unless it says the
-// default.
+// transform) is refused instead of ignored, unless it says the default.
 enum status must_check delivery_policy_read(const struct json_t *document,
                                             struct delivery_policy *ret_policy,
                                             struct error *error);

@@ -124,6 +124,30 @@ static enum status read_paused(struct subscription *subscription, const json_t *
     return STATUS_OK;
 }
 
+static enum status read_start(struct subscription *subscription, const json_t *document,
+                              struct error *error) {
+    const json_t *start = json_object_get(document, "start");
+    struct bytes text = text_of(start);
+    int64_t time_us = 0;
+    if (!start || json_is_null(start) || bytes_equal_text(text, "latest")) {
+        return STATUS_OK;
+    }
+    if (subscription->is_sync) {
+        return error_set(error, STATUS_INVALID, "start: only for asynchronous subscriptions");
+    }
+    if (bytes_equal_text(text, "earliest")) {
+        subscription->start = SUBSCRIPTION_START_EARLIEST;
+        return STATUS_OK;
+    }
+    if (!json_is_string(start) || timestamp_parse(text, &time_us) != STATUS_OK) {
+        return error_set(error, STATUS_INVALID,
+                         "start: must be \"latest\", \"earliest\" or an RFC 3339 time");
+    }
+    subscription->start = SUBSCRIPTION_START_TIME;
+    subscription->start_ms = time_us > 0 ? time_us / 1000 : 0;
+    return STATUS_OK;
+}
+
 static enum status read_created(struct subscription *subscription, const json_t *document,
                                 struct error *error) {
     const json_t *created = json_object_get(document, "created");
@@ -154,6 +178,9 @@ static enum status read_document(struct subscription_object *object, const json_
     }
     if (status == STATUS_OK) {
         status = read_created(&object->subscription, document, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_start(&object->subscription, document, error);
     }
     if (status == STATUS_OK) {
         status = delivery_policy_read(document, &object->subscription.delivery, error);

@@ -38,6 +38,13 @@ struct delivery_policy {
     bool has_dead_letter; // false: given up means dropped, counted
 };
 
+// Where a new subscription begins.
+enum subscription_start {
+    SUBSCRIPTION_START_LATEST,
+    SUBSCRIPTION_START_EARLIEST,
+    SUBSCRIPTION_START_TIME
+};
+
 struct subscription {
     struct bytes space, id;
     bool is_sync;
@@ -47,6 +54,8 @@ struct subscription {
     struct bytes path; // absolute, without a trailing '/'
     struct delivery_policy delivery;
     bool is_paused;
+    enum subscription_start start;
+    int64_t start_ms;     // since 1970; with START_TIME
     struct bytes created; // when, as the API wrote it; empty = not known. Tells one from another
                           // that was deleted and had the same id
     const struct json_t *document; // what the API shows; metadata is in it

@@ -1,8 +1,10 @@
 """A function that hangs or fails holds up nobody but itself, and gets everything once it is back."""
 
+import datetime
 import json
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -141,3 +143,56 @@ def test_a_subscription_of_the_same_id_is_another_one(make_gateway, one_partitio
     emit_numbers(gateway, 20, 20)
     wait_until(lambda: numbers_of(function) >= set(range(20, 40)), 60, "its own events")
     assert numbers_of(function) == set(range(20, 40))
+
+
+def now():
+    return datetime.datetime.now(datetime.timezone.utc).isoformat()
+
+
+def test_a_new_subscription_begins_where_it_asks_for(make_gateway, one_partition, make_function):
+    early, late, latest = make_function(), make_function(), make_function()
+    gateway = make_gateway(one_partition)
+    gateway.register_event_type("number")
+    emit_numbers(gateway, 0, 700)
+    time.sleep(0.05)  # Offsets by time are those of milliseconds.
+    between = now()
+    time.sleep(0.05)
+    emit_numbers(gateway, 700, 100)
+    for name, function, start in (("early", early, "earliest"), ("late", late, between), ("latest", latest, "latest")):
+        gateway.register_function(name, function.url)
+        gateway.subscribe(name, "number", start=start)
+    emit_numbers(gateway, 800, 50)
+
+    await_numbers(early, 850, "everything from the beginning")
+    wait_until(lambda: numbers_of(late) == set(range(700, 850)), 60, "what came from that time on")
+    wait_until(lambda: numbers_of(latest) >= set(range(800, 850)), 60, "what came afterwards")
+    wait_until(lambda: gateway.metrics()["eventgateway_detached"] == 0, 60, "the attaching")
+    assert early.count() == 850 and late.count() == 150
+
+    start_again(gateway)  # Nothing starts anew.
+    emit_numbers(gateway, 850, 20)
+    await_numbers(early, 870, "what came after the crash")
+    assert early.count() <= 870 + 100  # but for what was in flight
+
+
+def test_who_is_deleted_and_created_again_goes_on_at_that_time(make_gateway, one_partition, make_function):
+    function = make_function()
+    gateway = make_gateway(one_partition)
+    gateway.register_event_type("number")
+    gateway.register_function("f", function.url)
+    subscription = gateway.subscribe("f", "number")
+    emit_numbers(gateway, 0, 20)
+    await_numbers(function, 20, "the first ones")
+    time.sleep(0.05)
+    left = now()
+    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+    assert gateway.config("DELETE", path).status_code == 204
+    emit_numbers(gateway, 20, 30)
+    gateway.subscribe("f", "number", start=left)
+    emit_numbers(gateway, 50, 10)
+    await_numbers(function, 60, "what it has missed")
+    assert function.count() == 60
+
+    answer = gateway.config("POST", "/v1/spaces/default/subscriptions",
+                            {"type": "async", "eventType": "number", "functionId": "f", "path": "/x", "start": "soon"})
+    assert answer.status_code == 400 and "start: must be" in answer.text

@@ -155,7 +155,6 @@ static void what_is_not_built_yet_is_refused_instead_of_ignored(void **state) {
     static const char *const cases[] = {
         ",\"filters\":[{\"exact\":{\"source\":\"/shop\"}}]",
         ",\"transform\":{\"jq\":\".\"}",
-        ",\"start\":\"earliest\"",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(cases); i++) {
         const struct subscription *subscription = NULL;
