@@ -17,6 +17,7 @@ struct attempt {
     struct flow_ticket ticket;
     uint32_t count;
     uint32_t remaining;            // not forgotten
+    bool ran_beside_others;        // of the same function, when it ended
     struct delivery *deliveries[]; // NULL: forgotten
 };
 

@@ -122,12 +122,12 @@ bool flow_enter(struct flow_member *member, const struct subscription *subscript
     return true;
 }
 
-void flow_leave(struct flow_member *member, const struct flow_ticket *ticket,
+bool flow_leave(struct flow_member *member, const struct flow_ticket *ticket,
                 enum throttle_end end) {
     struct flow *flow = member->flow;
     places_give(flow->places, member->share);
-    throttles_leave(flow->throttles, ticket->throttle, end, ticket->started_us,
-                    event_loop_now_us(flow->loop));
+    return throttles_leave(flow->throttles, ticket->throttle, end, ticket->started_us,
+                           event_loop_now_us(flow->loop));
 }
 
 void flow_yield(struct flow_member *member) {

@@ -68,7 +68,8 @@ bool flow_is_waiting(const struct flow_member *member);
 // True: a call with so many events begins now. False: it waits.
 bool flow_enter(struct flow_member *member, const struct subscription *subscription,
                 uint32_t events, struct flow_ticket *ret_ticket);
-void flow_leave(struct flow_member *member, const struct flow_ticket *ticket,
+// Returns whether other calls of the function ran beside it.
+bool flow_leave(struct flow_member *member, const struct flow_ticket *ticket,
                 enum throttle_end end);
 // Waits for its turn although it could go on: the others come first.
 void flow_yield(struct flow_member *member);

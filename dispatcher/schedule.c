@@ -425,7 +425,10 @@ static void tell_subscriber(const struct delivery *delivery, const struct invoca
     } else if (result->outcome == INVOCATION_CANCELLED || is_old_news) {
         means = CIRCUIT_NOTHING;
     } else if (result->is_throttled) {
-        means = CIRCUIT_THROTTLED;
+        // One of several that is refused asks for fewer at a time, which the throttle sees to.
+        bool is_one_too_many = result->status != 503 && delivery->attempt->ran_beside_others &&
+                               delivery->queue->subscriber->circuit.state == CIRCUIT_CLOSED;
+        means = is_one_too_many ? CIRCUIT_NOTHING : CIRCUIT_THROTTLED;
     }
     subscriber_called(delivery->queue->subscriber, delivery, result, means);
 }

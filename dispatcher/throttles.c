@@ -251,9 +251,10 @@ static void note_end(struct throttle *throttle, enum throttle_end end, int64_t s
     throttle->used_us = now_us;
 }
 
-void throttles_leave(struct throttles *throttles, struct throttle *throttle, enum throttle_end end,
+bool throttles_leave(struct throttles *throttles, struct throttle *throttle, enum throttle_end end,
                      int64_t started_us, int64_t now_us) {
     pthread_mutex_lock(&throttles->lock);
+    bool were_others = throttle->in_flight > 1;
     note_end(throttle, end, started_us, now_us);
     bool has_room = adaptive_limit_allows(&throttle->limit, throttle->in_flight);
     if (has_room && is_waited_for(throttles, throttle)) {
@@ -265,6 +266,7 @@ void throttles_leave(struct throttles *throttles, struct throttle *throttle, enu
         sweep(throttles, now_us);
     }
     pthread_mutex_unlock(&throttles->lock);
+    return were_others;
 }
 
 void throttles_wait_no_longer(struct throttles *throttles, size_t lane,

@@ -45,7 +45,8 @@ void throttles_destroy(struct throttles *throttles);
 bool throttles_enter(struct throttles *throttles, size_t lane, struct bytes space,
                      struct bytes function_id, struct throttle_waiter *waiter,
                      struct throttle **ret_throttle);
-void throttles_leave(struct throttles *throttles, struct throttle *throttle, enum throttle_end end,
+// Returns whether other calls of the function ran beside it.
+bool throttles_leave(struct throttles *throttles, struct throttle *throttle, enum throttle_end end,
                      int64_t started_us, int64_t now_us);
 // The lane's thread. Takes it out of the list.
 void throttles_wait_no_longer(struct throttles *throttles, size_t lane,

@@ -52,7 +52,7 @@ static struct throttle *limit_to_one(struct throttles *throttles) {
     struct throttle *second = enter(throttles, 1, NULL);
     assert_non_null(first);
     assert_ptr_equal(first, second);
-    throttles_leave(throttles, second, THROTTLE_REFUSED, 1, 2);
+    assert_true(throttles_leave(throttles, second, THROTTLE_REFUSED, 1, 2)); // Not alone.
     assert_true(throttles_limits(throttles, BYTES("space"), BYTES("function")));
     return first;
 }
@@ -67,7 +67,7 @@ static void all_lanes_together_keep_the_limit_and_are_woken(void **state) {
     assert_null(enter(throttles, 1, &waiters[1]));
     assert_null(enter(throttles, 1, &waiters[2]));
     assert_null(throttles_next(throttles, 0));
-    throttles_leave(throttles, inside, THROTTLE_OTHER, 3, 4);
+    assert_false(throttles_leave(throttles, inside, THROTTLE_OTHER, 3, 4));
     assert_int_equal(woken.lanes[0], 1);
     assert_int_equal(woken.lanes[1], 1);
     assert_ptr_equal(throttles_next(throttles, 1), &waiters[1]);
