@@ -151,10 +151,10 @@ def read_request(connection):
 class Http2Function:
     """A real HTTP/2 server (hypercorn), with TLS when there is a certificate, that says by which protocol a call came."""
 
-    def __init__(self, delay_s=0.0, certificate=None, port=0):
-        self.delay_s = delay_s
+    def __init__(self, holds=False, certificate=None, port=0):
+        """holds: answers only when release() is called."""
+        self.holds = holds
         self.inside = 0
-        self.most_inside = 0
         self.cancelled = 0
         self.peers = set()
         self.loop = asyncio.new_event_loop()
@@ -168,6 +168,7 @@ class Http2Function:
         self.config.bind = [f"fd://{listener.detach()}"]
         self.config.accesslog = self.config.errorlog = None
         self.stop = asyncio.Event()
+        self.released = asyncio.Event()
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 
@@ -186,21 +187,25 @@ class Http2Function:
             if not message.get("more_body"):
                 return body
 
-    async def _pause(self, receive):
+    async def _hold(self, receive):
         """False when the caller has left meanwhile."""
-        left = asyncio.ensure_future(receive())
-        done, _ = await asyncio.wait([left], timeout=self.delay_s)
+        left, released = asyncio.ensure_future(receive()), asyncio.ensure_future(self.released.wait())
+        await asyncio.wait([left, released], return_when=asyncio.FIRST_COMPLETED)
+        stays = released.done()
         left.cancel()
-        return not done
+        released.cancel()
+        return stays
+
+    def release(self):
+        self.loop.call_soon_threadsafe(self.released.set)
 
     async def _app(self, scope, receive, send):
         if scope["type"] != "http":
             return
-        self.inside += 1
-        self.most_inside = max(self.most_inside, self.inside)
         self.peers.add(tuple(scope["client"]))
         body = await self._body(receive)
-        stays = await self._pause(receive) if self.delay_s else True
+        self.inside += 1
+        stays = await self._hold(receive) if self.holds else True
         self.inside -= 1
         if not stays:
             self.cancelled += 1
