@@ -213,6 +213,8 @@ static enum status start_feed(struct dispatcher *dispatcher,
     feed->lanes = dispatcher->lanes;
     feed->lane_count = dispatcher->lane_count;
     feed->window_max_events = window_of(options, tier);
+    // What is parked waits in any case, and is read ahead of its time.
+    feed->patience_ms = tier == PARTITION_OF_EVENTS ? 0 : dispatcher->tiers.park_after_ms / 10;
     feed->closed = &dispatcher->reader_closed;
     atomic_init(&feed->hand_over_us, release_after_us(hand_over_ms));
     char *group = group_of(options, tier);

@@ -177,6 +177,7 @@ enum status feed_start(struct feed *feed, struct event_log *log, const char *gro
         .lost = feed_lost,
         .passed_by_retention = feed_passed_by_retention,
         .hand_over_ms = reader_hand_over_ms,
+        .patience_ms = feed->patience_ms,
     };
     return event_log_reader_create(log, &options, &feed->reader, error);
 }

@@ -22,6 +22,7 @@ struct feed {
     struct lane *lanes;
     size_t lane_count;
     size_t window_max_events;
+    int64_t patience_ms;             // event_log.h
     sem_t *closed;                   // posted when the reader is
     atomic_llong hand_over_us;       // any thread
     struct event_log_reader *reader; // set before the first callback comes

@@ -78,6 +78,7 @@ struct parking_post *parking_post_start(const struct parking_options *options) {
                                        .log = options->log,
                                        .loop = options->loop,
                                        .stream = options->stream,
+                                       .gather_us = options->gather_us,
                                        .record = parking->encoded.record};
     record_post_start(&parking->post, &post);
     return parking;

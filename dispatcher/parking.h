@@ -13,6 +13,7 @@ struct parking_options {
     struct event_log *log;
     struct event_loop *loop;
     enum event_log_stream stream;
+    int64_t gather_us;                    // record_post.h
     const struct parked_delivery *parked; // copied
     const struct event *event;            // a reference is kept
     // One of them follows exactly once, later, on the loop, unless the post is forgotten before.

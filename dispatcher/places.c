@@ -43,6 +43,7 @@ struct share {
     struct ring_link link;
     struct space_share *space;
     uint32_t taken;
+    struct retry_budget retries;
     struct places_waiter *first, *last;
 };
 
@@ -179,6 +180,10 @@ static bool may_take(const struct places *places, const struct share *share) {
     uint32_t by_space = share->space->taken;
     return left > 0 && places->turn_left > 0 && (by_space == 0 || by_space < left) &&
            (share->taken == 0 || share->taken + by_space < left);
+}
+
+struct retry_budget *places_retry_budget(struct share *share) {
+    return &share->retries;
 }
 
 bool places_take(struct places *places, struct share *share) {

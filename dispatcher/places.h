@@ -20,6 +20,7 @@
 #include <stdint.h>
 
 #include "core/base/bytes.h"
+#include "dispatcher/retry_budget.h"
 
 struct places;
 struct share; // what one subscription has of them
@@ -37,6 +38,9 @@ void places_destroy(struct places *places);
 // The share of a subscription, made when it is not there; counted.
 struct share *places_join(struct places *places, struct bytes space, struct bytes id);
 void places_part(struct places *places, struct share *share);
+
+// What its retries may take of its calls, on all its partitions.
+struct retry_budget *places_retry_budget(struct share *share);
 
 // False: none now.
 bool places_take(struct places *places, struct share *share);

@@ -62,7 +62,12 @@ void record_post_start(struct record_post *post, const struct record_post_option
                    .done = append_done},
         .timer = {.expired = timer_expired},
     };
-    append_record(post);
+    if (options->gather_us > 0) {
+        int64_t since_us = event_loop_now_us(post->loop) % options->gather_us;
+        event_loop_timer_start(post->loop, &post->timer, options->gather_us - since_us);
+    } else {
+        append_record(post);
+    }
 }
 
 void record_post_replace(struct record_post *post, const struct record *record) {

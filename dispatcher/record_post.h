@@ -45,6 +45,9 @@ struct record_post_options {
     struct event_loop *loop;
     enum event_log_stream stream;
     struct record record; // borrowed until the end
+    // The first append comes at the next multiple of this on the loop's clock, together with those
+    // of all others: a request for each record costs the log's client more than everything else.
+    int64_t gather_us; // 0 = at once
 };
 void record_post_start(struct record_post *post, const struct record_post_options *options);
 // From failed.

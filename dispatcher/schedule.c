@@ -146,6 +146,10 @@ static void begin_call(struct subscription_queue *queue, uint32_t limit,
     struct delivery **taken =
         limit > 1 ? memory_allocate(limit * sizeof(struct delivery *)) : &single;
     uint32_t count = batch_take(queue, limit, taken);
+    if (taken[0]->attempts == 0) {
+        retry_budget_begun(places_retry_budget(queue->flow.share), queue->waiting.first != NULL,
+                           event_loop_now_us(queue->partition->lane->loop));
+    }
     attempt_begin(queue, ticket, taken, count);
     if (limit > 1) {
         free(taken);

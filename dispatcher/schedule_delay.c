@@ -8,6 +8,13 @@
 #include "dispatcher/parking.h"
 #include "dispatcher/subscriber.h"
 
+// A retry that has to let first attempts pass asks again after about so long.
+#define LATER_US 500000
+// What is parked within so much time goes to the log together: a hundredth of the wait from which
+// on deliveries are parked, and of the usual one at the most.
+#define GATHER_SHARE 100
+#define GATHER_MAX_MS 50
+
 static void park(struct delivery *delivery);
 
 static int64_t milliseconds_until(int64_t due_us) {
@@ -52,6 +59,16 @@ void schedule_postpone_waiting(struct subscription_queue *queue) {
     }
 }
 
+// What waits in order is not held up: its key waits with it.
+static bool may_retry(const struct delivery *delivery) {
+    const struct subscription_queue *queue = delivery->queue;
+    return delivery->attempts == 0 || queue->subscription->delivery.ordering == ORDERING_KEY ||
+           retry_budget_take(places_retry_budget(queue->flow.share),
+                             event_loop_now_us(queue->partition->lane->loop));
+}
+
+static void wait_us(struct delivery *delivery, int64_t wait_us);
+
 static void timer_expired(struct event_loop_timer *timer) {
     struct delivery *delivery = CONTAINER_OF(timer, struct delivery, timer);
     struct subscription_queue *queue = delivery->queue;
@@ -60,6 +77,8 @@ static void timer_expired(struct event_loop_timer *timer) {
         schedule_delay(delivery, delivery->due_us);
     } else if (is_too_much_due(queue) || is_suspended(queue)) {
         postpone(delivery);
+    } else if (!may_retry(delivery)) {
+        wait_us(delivery, LATER_US / 2 + (int64_t)random_below(LATER_US));
     } else {
         become_waiting(delivery);
         schedule_pump(queue);
@@ -117,6 +136,11 @@ static void cannot_be_parked(void *context) {
     }
 }
 
+static int64_t gather_us(const struct retry_tiers *tiers) {
+    int64_t wait_ms = tiers->park_after_ms / GATHER_SHARE;
+    return (wait_ms < GATHER_MAX_MS ? wait_ms : GATHER_MAX_MS) * 1000;
+}
+
 static void park(struct delivery *delivery) {
     const struct subscription *subscription = delivery->queue->subscription;
     const struct taken_event *taken = delivery->taken;
@@ -143,6 +167,7 @@ static void park(struct delivery *delivery) {
         .loop = lane->loop,
         .stream = retry_tier_stream(
             retry_tiers_choose(lane->tiers, milliseconds_until(delivery->due_us))),
+        .gather_us = gather_us(lane->tiers),
         .parked = &parked,
         .event = taken->event,
         .stored = is_parked,

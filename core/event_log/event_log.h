@@ -167,6 +167,8 @@ struct event_log_reader_options {
     void (*passed_by_retention)(void *context, int32_t partition, int64_t position,
                                 int64_t first_offset);
     int64_t hand_over_ms; // 0 = 5000
+    // New records may come so much later, many together, which costs less; 0 = each at once.
+    int64_t patience_ms;
 };
 enum status must_check event_log_reader_create(struct event_log *log,
                                                const struct event_log_reader_options *options,

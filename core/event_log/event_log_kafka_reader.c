@@ -404,6 +404,13 @@ static const struct kafka_default consumer_defaults[] = {
     {"check.crcs", "true"},
 };
 
+// Fewer answers that bring more, and less memory for what is not urgent.
+static void be_patient(rd_kafka_conf_t *conf, int64_t patience_ms) {
+    kafka_conf_set(conf, "fetch.min.bytes", "65536");
+    kafka_conf_set_number(conf, "fetch.wait.max.ms", patience_ms);
+    kafka_conf_set(conf, "queued.max.messages.kbytes", "4096");
+}
+
 static enum status create_consumer(struct kafka_reader *reader, struct error *error) {
     rd_kafka_conf_t *conf;
     enum status status = kafka_conf_create(reader->log, consumer_defaults,
@@ -418,6 +425,9 @@ static enum status create_consumer(struct kafka_reader *reader, struct error *er
     // decide.
     kafka_conf_set(conf, "auto.offset.reset", "error");
     kafka_conf_set(conf, "partition.assignment.strategy", "cooperative-sticky");
+    if (reader->options.patience_ms > 0) {
+        be_patient(conf, reader->options.patience_ms);
+    }
     rd_kafka_conf_set_opaque(conf, reader);
     rd_kafka_conf_set_rebalance_cb(conf, kafka_group_rebalanced);
     rd_kafka_conf_set_offset_commit_cb(conf, kafka_group_committed);

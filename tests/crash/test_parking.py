@@ -126,6 +126,7 @@ def check(producer, subscribers, read_letters, kills, capsys):
         assert record.headers["ce_egdlstatus"] == "500"
     # A refused event is tried five times; what a crash repeats begins anew or goes on where it was parked.
     assert all(max(attempts) <= 5 for attempts in subscribers.refuses.attempts.values())
+    assert any(max(attempts) > 1 for attempts in subscribers.down.attempts.values())
 
 
 def break_things(plan, subscribers, victims, kill, revive, pause_s):
@@ -134,7 +135,7 @@ def break_things(plan, subscribers, victims, kill, revive, pause_s):
     until = time.monotonic() + SECONDS
     while time.monotonic() < until or len(kills) < len(victims):
         time.sleep(plan.uniform(0.3, pause_s))
-        subscribers.is_up = plan.random() < 0.5
+        subscribers.is_up = not subscribers.is_up
         victim = victims[len(kills)] if len(kills) < len(victims) else plan.choice(victims)
         kill(victim)
         kills.append(victim)

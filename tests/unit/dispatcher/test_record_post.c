@@ -23,6 +23,7 @@ struct fixture {
     unsigned stored, failed, released, failures_until_given_up;
     enum status last_failure;
     bool forgets_at_once;
+    int64_t gather_us;
 };
 
 static struct fixture *fixture_of(struct record_post *post) {
@@ -62,7 +63,8 @@ static void start(struct event_loop_task *task) {
                                           .log = fixture->log,
                                           .loop = fixture->loop.loop,
                                           .stream = EVENT_LOG_DEAD_LETTERS,
-                                          .record = {.value = BYTES("large"), .has_value = true}};
+                                          .record = {.value = BYTES("large"), .has_value = true},
+                                          .gather_us = fixture->gather_us};
     record_post_start(&fixture->post, &options);
     assert_int_equal(fixture->stored + fixture->failed, 0); // never from within
     if (fixture->forgets_at_once) {
@@ -117,6 +119,22 @@ static void the_first_confirmation_is_the_end(void **state) {
     assert_int_equal(fixture->failed, 0);
     assert_int_equal(stored_records(fixture, &recorder, 1), 1);
     recorder_clear(&recorder);
+}
+
+static void one_that_is_gathered_is_appended_a_moment_later(void **state) {
+    struct fixture *fixture = *state;
+    struct recorder recorder;
+    fixture->gather_us = 1000;
+    run(fixture);
+    assert_int_equal(fixture->stored, 1);
+    assert_int_equal(stored_records(fixture, &recorder, 1), 1);
+    recorder_clear(&recorder);
+    // Until then nothing is inside.
+    fixture->stored = 0;
+    fixture->gather_us = INT64_MAX / 2;
+    fixture->forgets_at_once = true;
+    run(fixture);
+    assert_int_equal(fixture->released + fixture->stored, 0);
 }
 
 static void failures_of_both_kinds_are_repeated(void **state) {
@@ -179,6 +197,7 @@ static void one_that_is_forgotten_while_it_waits_is_over_at_once(void **state) {
 int main(void) {
     const struct CMUnitTest tests[] = {
         TEST(the_first_confirmation_is_the_end),
+        TEST(one_that_is_gathered_is_appended_a_moment_later),
         TEST(failures_of_both_kinds_are_repeated),
         TEST(one_that_is_too_large_can_be_replaced),
         TEST(one_that_is_given_up_tells_nothing_more),
