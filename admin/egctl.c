@@ -31,6 +31,7 @@ static const char usage[] =
     "  dead-letters  list [--subscription ID, --since, --until, --limit] | get ID | delete ID\n"
     "  redrive [ID...]   delivers dead letters once more: these, or those of --subscription ID,\n"
     "                --since TIME, --until TIME; --rate N in a second; --once does not wait\n"
+    "  lag [ID]      how far the subscriptions are, or one: state, lag, oldest undelivered\n"
     "  status        what the gateway says of itself\n"
     "  cluster       the nodes, their partitions, how each sees its stores\n"
     "  top           what a node does per second, refreshed in place: --interval SECONDS (1),\n"
@@ -287,6 +288,9 @@ static int run(const struct egctl_flags *flags, int count, char **arguments) {
     }
     if (strcmp(command, "pause") == 0 || strcmp(command, "resume") == 0) {
         return egctl_pause(flags, command[0] == 'p', count - 1, arguments + 1);
+    }
+    if (strcmp(command, "lag") == 0) {
+        return egctl_lag(flags, count - 1, arguments + 1);
     }
     if (strcmp(command, "status") == 0) {
         return egctl_status(flags);

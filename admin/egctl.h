@@ -113,6 +113,7 @@ int egctl_status(const struct egctl_flags *flags);
 int egctl_cluster(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_top(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_pause(const struct egctl_flags *flags, bool pauses, int count, char **arguments);
+int egctl_lag(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_completion(int count, char **arguments);
 
 // Prints "egctl: ..." on stderr and returns the code.

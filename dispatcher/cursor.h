@@ -34,7 +34,6 @@
 #include "core/event_log/event_log.h"
 #include "dispatcher/cursor_progress.h"
 
-#define CURSOR_REASON_START "start"
 #define CURSOR_EVENTS_MAX 512
 #define CURSOR_SLICE_BYTES ((size_t)1 << 20)
 

@@ -12,7 +12,7 @@
 #define SERVED_US INT64_C(5000000)
 #define MUCH_MORE 4
 
-static const char reason_slow[] = "slow";
+static const char reason_slow[] = CURSOR_REASON_SLOW;
 
 // What the live position waits for.
 static size_t live_count(const struct subscription_queue *queue) {

@@ -293,6 +293,7 @@ void partition_destroy(struct partition *partition) {
     }
     event_loop_timer_stop(partition->lane->loop, &partition->hand_over_timer);
     event_loop_timer_stop(partition->lane->loop, &partition->laggard_timer);
+    event_loop_timer_stop(partition->lane->loop, &partition->live_timer);
     backlog_remove(partition->backlog, partition->number, partition);
     if (is_of_events(partition)) {
         rates_add_partitions(partition->lane->flow.rates, -1);
@@ -348,11 +349,22 @@ static void write_live(struct partition *partition, int64_t position) {
     partition->live_post = cursor_post_record(&options, &record);
 }
 
+static void live_is_due(struct event_loop_timer *timer) {
+    struct partition *partition = CONTAINER_OF(timer, struct partition, live_timer);
+    lane_mark(partition->lane, partition);
+}
+
 static void write_live_if_due(struct partition *partition, int64_t position) {
     int64_t due_us = partition->live_written_us + LIVE_INTERVAL_US;
-    if (position > partition->live_written && !partition->live_post &&
-        event_loop_now_us(partition->lane->loop) >= due_us) {
+    int64_t left_us = due_us - event_loop_now_us(partition->lane->loop);
+    if (position <= partition->live_written || partition->live_post) {
+        return;
+    }
+    if (left_us <= 0) {
         write_live(partition, position);
+    } else if (partition->live_timer.heap_index == 0) {
+        partition->live_timer.expired = live_is_due;
+        event_loop_timer_start(partition->lane->loop, &partition->live_timer, left_us);
     }
 }
 

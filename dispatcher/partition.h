@@ -70,7 +70,8 @@ struct partition {
     struct starts starts;
     struct cursor_post *live_post; // the live position on its way to the stream of cursors
     int64_t live_written, live_written_us;
-    bool writes_last; // HANDING_OVER: was claimed
+    struct event_loop_timer live_timer; // something is still to be written
+    bool writes_last;                   // HANDING_OVER: was claimed
     struct event_loop_timer laggard_timer;
     int64_t full_since_us; // laggards': 0 = is not full
 

@@ -19,9 +19,9 @@
 
 #define FIRST_BUCKETS 64
 
-static const char reason_circuit[] = "the function fails";
-static const char reason_paused[] = "paused";
-static const char reason_gone[] = "the function is gone";
+static const char reason_circuit[] = CURSOR_REASON_CIRCUIT;
+static const char reason_paused[] = CURSOR_REASON_PAUSED;
+static const char reason_gone[] = CURSOR_REASON_GONE;
 
 static struct subscriber **bucket_of(const struct subscriber_table *table, uint64_t hash) {
     return &table->buckets[hash & (table->bucket_count - 1)];

@@ -32,6 +32,13 @@ enum cursor_kind {
 // "owner", "live", "catch-up", "started", "replay".
 const char *cursor_kind_name(enum cursor_kind kind);
 
+// Why it was detached.
+#define CURSOR_REASON_SLOW "slow"
+#define CURSOR_REASON_CIRCUIT "the function fails"
+#define CURSOR_REASON_GONE "the function is gone"
+#define CURSOR_REASON_PAUSED "paused"
+#define CURSOR_REASON_START "start"
+
 // No end is set: it goes on until it is attached.
 #define CURSOR_NO_END INT64_MAX
 #define CURSOR_RANGES_MAX 10000

@@ -41,7 +41,7 @@ def await_numbers(function, count, what):
 
 def subscribe(gateway, name, function, **delivery):
     gateway.register_function(name, function.url)
-    gateway.subscribe(name, "number", delivery={"retry": {"initialMs": 20, "maxMs": 500}, **delivery})
+    return gateway.subscribe(name, "number", delivery={"retry": {"initialMs": 20, "maxMs": 500}, **delivery})
 
 
 def start_again(gateway):
@@ -83,13 +83,15 @@ def test_whose_calls_fail_is_suspended_and_gets_everything_later(make_gateway, o
     gateway = make_gateway(one_partition)
     gateway.register_event_type("number")
     subscribe(gateway, "good", good)
-    subscribe(gateway, "failing", failing)
+    subscription = subscribe(gateway, "failing", failing)
 
     emit_numbers(gateway, 0, 2000)
     await_numbers(good, 2000, "everything at who is well")
     wait_until(lambda: gateway.metrics()["eventgateway_circuits_open"] >= 1, 60, "the circuit")
     calls = failing.count()
     assert calls < 500  # It is probed, not hammered.
+    status = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}/status"
+    wait_until(lambda: gateway.config("GET", status).json()["state"] == "open-circuit", 60, "the state")
 
     is_back.set()
     failing.clear()
@@ -118,6 +120,11 @@ def test_a_paused_subscription_gets_everything_when_it_is_resumed(make_gateway, 
     start_again(gateway)
     emit_numbers(gateway, 300, 50)
     assert paused.count() == 0
+    wait_until(lambda: gateway.config("GET", path + "/status").json()["lag"] == 350, 60, "the lag")
+    status = gateway.config("GET", path + "/status").json()
+    assert status["state"] == "paused" and status["oldestUndelivered"] and status["lostToRetention"] == 0
+    table = subprocess.check_output([*egctl, "lag"], text=True)
+    assert "paused" in table and "350" in table
 
     stored = gateway.config("GET", path).json()
     answer = gateway.config("PUT", path, {**stored, "paused": False})  # What was listed can be put back.
@@ -127,6 +134,10 @@ def test_a_paused_subscription_gets_everything_when_it_is_resumed(make_gateway, 
     emit_numbers(gateway, 350, 10)
     await_numbers(paused, 360, "what came afterwards")
     assert paused.count() == 360
+    wait_until(lambda: gateway.config("GET", path + "/status").json()["lag"] == 0, 60, "no lag")
+    assert gateway.config("GET", path + "/status").json()["state"] == "live"
+    assert gateway.config("GET", path + "x/status").status_code == 404
+    assert gateway.config("POST", path + "/status").status_code == 405
 
 
 def test_a_subscription_of_the_same_id_is_another_one(make_gateway, one_partition, make_function):
