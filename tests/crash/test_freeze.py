@@ -15,7 +15,7 @@ from support.systems import SESSION_S, NamespacedCluster
 from support.workload import Events, Sender
 
 FULL = bool(os.environ.get("EG_TEST_FULL"))
-COUNT = 200_000 if FULL else 3_000
+COUNT = int(os.environ.get("EG_TEST_EVENTS", 200_000 if FULL else 3_000))
 QUIET_S = 300 if FULL else 120
 DIRECTIONS = ["both", "out", "in"]
 
@@ -66,7 +66,7 @@ def test_nothing_is_lost_when_processes_stand_still_and_links_are_cut(cluster, n
         assert watch.moved_back == []
         assert set(chaos.sender.refused) == {503}
     finally:
-        watch.stopping.set()
+        watch.stop()
         chaos.close()
 
 

@@ -10,7 +10,7 @@ from support.chaos import Chaos, Plan, assert_clean
 from support.systems import Cluster, Embedded
 
 FULL = bool(os.environ.get("EG_TEST_FULL"))
-COUNT = 200_000 if FULL else 4_000
+COUNT = int(os.environ.get("EG_TEST_EVENTS", 200_000 if FULL else 4_000))
 QUIET_S = 300 if FULL else 120
 
 
@@ -33,6 +33,6 @@ def test_nothing_is_lost_when_the_embedded_gateway_is_killed(tmp_path, seed, cap
 
 
 def test_nothing_is_lost_when_any_part_of_a_cluster_is_killed(tmp_path, seed, capsys):
-    verbs = [("kill", name) for name in [*Cluster.ROLES, *Cluster.SERVICES] if name != "admin"] + [("restart", "dispatcher-2")]
+    verbs = [("kill", name) for name in [*Cluster.ROLES, *Cluster.STORES] if name != "admin"] + [("restart", "dispatcher-2")]
     plan = Plan(seed, verbs, pause_s=(0.3, 2.0), outage_s=(0.0, 2.0))
     run(Cluster(tmp_path), plan, tmp_path, seed, None if FULL else 200, capsys)

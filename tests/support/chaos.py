@@ -32,12 +32,12 @@ class Plan:
         while order:
             count = 2 if self.random.random() < self.pairs else 1
             step, order = order[:count], order[count:]
-            step = list(dict.fromkeys(step))
+            step = list({victim: (verb, victim) for verb, victim in step}.values())
             yield self.random.uniform(*self.pause_s), step, self.random.uniform(*self.outage_s)
 
 
 class Chaos:
-    """system: has `entry` (a gateway with the Configuration API), `targets()`, `disturb(verb, victim)`,
+    """system: has `entry` (a gateway with the Configuration API), `targets()`, STORES, `disturb(verb, victim)`,
     `restore(verb, victim)`, `log()`, `stop()`."""
 
     def __init__(self, system, folder, seed, count, rate=None, host="127.0.0.1"):
@@ -89,7 +89,8 @@ class Chaos:
         for verb, victim in victims:
             self.system.disturb(verb, victim)
         time.sleep(outage_s)
-        for verb, victim in victims:
+        # A node waits for its stores, so they come first.
+        for verb, victim in sorted(victims, key=lambda both: both[1] not in self.system.STORES):
             self.system.restore(verb, victim)
         self.steps += 1
         self.disturbances.append(Disturbance(" and ".join(f"{verb} {victim}" for verb, victim in sorted(victims)),

@@ -50,8 +50,9 @@ class CommitWatch:
 
     def stop(self):
         self.stopping.set()
-        self.thread.join(60)
-        self.consumer.close()
+        if self.thread.is_alive():
+            self.thread.join(60)
+            self.consumer.close()
 
     def _run(self):
         while not self.stopping.wait(self.pause_s):

@@ -33,7 +33,8 @@ def read_topic(kafka, topic):
         waiting = {number for number, (low, high) in ends.items() if high > low}
         while waiting:
             message = consumer.poll(30)
-            assert message and not message.error(), message and message.error()
+            # A message without a value is false.
+            assert message is not None and not message.error(), message and message.error()
             yield Record(message.partition(), message.offset(), message.timestamp()[1] / 1000, _text(message.key()),
                          {name: value.decode() for name, value in message.headers() or []}, message.value())
             if message.offset() >= ends[message.partition()][1] - 1:

@@ -1,5 +1,6 @@
 """What the crash tests disturb: a gateway on the embedded store, or a cluster of its parts with a stack of its own."""
 
+import contextlib
 import os
 import signal
 import urllib.parse
@@ -21,6 +22,8 @@ def address(gateway):
 
 class Embedded:
     """One process; `kill` is all that can be done to it."""
+
+    STORES = []
 
     def __init__(self, folder):
         self.data = folder / "data"
@@ -48,7 +51,7 @@ class Cluster:
     NAME = "chaos"
     ROLES = {"ingest-1": "ingest", "ingest-2": "ingest", "dispatcher-1": "dispatcher", "dispatcher-2": "dispatcher",
              "dispatcher-3": "dispatcher", "admin": "admin"}
-    SERVICES = ["kafka", "zookeeper"]
+    STORES = ["kafka", "zookeeper"]
 
     def __init__(self, folder):
         self.folder = folder
@@ -67,7 +70,7 @@ class Cluster:
 
     def start_services(self):
         stack = Stack(self.folder / "stack")
-        self.services = {name: stack for name in self.SERVICES}
+        self.services = {name: stack for name in self.STORES}
         stack.up()
 
     def start_node(self, name, role, prefix=(), **options):
@@ -107,10 +110,11 @@ class Cluster:
 
     def stop(self):
         try:
-            for node in self.nodes.values():
-                if node.process and node.process.poll() is None:
-                    node.process.send_signal(signal.SIGCONT)
-                    node.stop()
+            with contextlib.ExitStack() as stopping:
+                for node in self.nodes.values():
+                    if node.process and node.process.poll() is None:
+                        node.process.send_signal(signal.SIGCONT)
+                        stopping.callback(node.stop)
         finally:
             for stack in set(self.services.values()):
                 stack.wipe()
@@ -125,7 +129,7 @@ class NamespacedCluster(Cluster):
         super().__init__(folder)
 
     def start_services(self):
-        for name in self.SERVICES:
+        for name in self.STORES:
             host = self.network.add(name)
             self.services[name] = Stack(self.folder / name, host, self.network.prefix(name))
             self.services[name].up(name)
