@@ -395,5 +395,6 @@ const struct slice_store_ops kafka_slice_ops = {
     .read = read_slice,
     .find_time = find_time,
     .look = look,
+    .keeps_places = true,
     .rest = rest,
 };

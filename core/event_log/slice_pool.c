@@ -19,6 +19,8 @@
 // A worker goes on where it stopped, rather than with what waits longest, so often in a row.
 #define OUT_OF_TURN_MAX 8
 #define SEARCH_MAX 64
+// What waits so long for the worker that stopped there is taken by another one.
+#define LEFT_TO_OTHERS_US 50000
 #define PLACES_KEPT 4
 
 struct worker {
@@ -126,25 +128,37 @@ static void start_worker(struct slice_pool *pool) {
     pthread_setname_np(worker->thread, "slices");
 }
 
-// The idle worker that stopped where the job goes on, or any idle one, or a new one.
+static void wake(struct worker *worker) {
+    worker->is_idle = false;
+    pthread_cond_signal(&worker->woken);
+}
+
+// The worker that stopped where the job goes on. When that is busy, or there is none, an idle one
+// or a new one.
 static void wake_worker(struct slice_pool *pool, struct event_log_job *job) {
-    struct worker *found = NULL;
+    struct worker *idle = NULL;
+    job->worker = 0;
     for (size_t i = 0; i < pool->worker_count; i++) {
         struct worker *worker = &pool->workers[i];
-        if (worker->is_idle && (!found || goes_on(worker, job))) {
-            found = worker;
+        bool is_better = job->worker == 0 || worker->is_idle;
+        if (is_better && pool->ops->keeps_places && goes_on(worker, job)) {
+            job->worker = i + 1;
         }
+        idle = worker->is_idle ? worker : idle;
     }
-    if (found) {
-        found->is_idle = false;
-        pthread_cond_signal(&found->woken);
-    } else if (pool->worker_count < WORKERS) {
+    struct worker *wanted = job->worker > 0 ? &pool->workers[job->worker - 1] : NULL;
+    if (wanted && wanted->is_idle) {
+        wake(wanted);
+    } else if (idle) {
+        wake(idle);
+    } else if (!wanted && pool->worker_count < WORKERS) {
         start_worker(pool);
     }
 }
 
 static void make_ready(struct slice_pool *pool, struct event_log_job *job) {
     job->next = NULL;
+    job->ready_us = clock_monotonic_us();
     if (pool->last_ready) {
         pool->last_ready->next = job;
     } else {
@@ -172,29 +186,35 @@ static struct event_log_job *take_out(struct slice_pool *pool, struct event_log_
 static void hand_over_watch(struct slice_pool *pool) {
     for (size_t i = 0; pool->waiting && i < pool->worker_count; i++) {
         if (pool->workers[i].is_idle) {
-            pool->workers[i].is_idle = false;
-            pthread_cond_signal(&pool->workers[i].woken);
+            wake(&pool->workers[i]);
             return;
         }
     }
 }
 
-static struct event_log_job *take_job(struct worker *worker) {
+// Its own first, but not for ever; those of others only when they have waited for long.
+static struct event_log_job *take_job(struct worker *worker, int64_t now_us) {
     struct slice_pool *pool = worker->pool;
-    if (!pool->first_ready) {
-        return NULL;
-    }
-    struct event_log_job *previous = NULL, *job = pool->first_ready;
-    for (size_t i = 0; i < SEARCH_MAX && job && worker->out_of_turn < OUT_OF_TURN_MAX; i++) {
-        if (goes_on(worker, job)) {
-            worker->out_of_turn += previous != NULL;
-            return take_out(pool, previous, job);
+    size_t number = (size_t)(worker - pool->workers) + 1;
+    bool is_own_first = worker->out_of_turn < OUT_OF_TURN_MAX;
+    struct event_log_job *previous = NULL, *found = NULL, *before_found = NULL;
+    size_t looked_at = 0;
+    for (struct event_log_job *job = pool->first_ready; job && looked_at < SEARCH_MAX;
+         looked_at++) {
+        bool is_own = job->worker == number;
+        bool may_take = is_own || job->worker == 0 || now_us - job->ready_us >= LEFT_TO_OTHERS_US;
+        if (may_take && (!found || (is_own && is_own_first))) {
+            worker->out_of_turn = found ? worker->out_of_turn + 1 : 0;
+            found = job;
+            before_found = previous;
+            if (is_own || !is_own_first) {
+                break;
+            }
         }
         previous = job;
         job = job->next;
     }
-    worker->out_of_turn = 0;
-    return take_out(pool, NULL, pool->first_ready);
+    return found ? take_out(pool, before_found, found) : NULL;
 }
 
 static void keep_place(struct worker *worker, const struct event_log_slice *slice,
@@ -377,6 +397,10 @@ static int64_t next_due_us(const struct slice_pool *pool) {
 static void wait_for_work(struct worker *worker, int64_t now_us) {
     struct slice_pool *pool = worker->pool;
     int64_t until_us = next_due_us(pool);
+    // Left to another worker, for now.
+    if (pool->first_ready && pool->first_ready->ready_us + LEFT_TO_OTHERS_US < until_us) {
+        until_us = pool->first_ready->ready_us + LEFT_TO_OTHERS_US;
+    }
     bool may_rest = pool->ops->rest && worker->reader && !worker->has_rested;
     int64_t rest_us = may_rest ? now_us + REST_AFTER_US : INT64_MAX;
     until_us = rest_us < until_us ? rest_us : until_us;
@@ -403,8 +427,8 @@ static void *run(void *argument) {
     struct slice_pool *pool = worker->pool;
     pthread_mutex_lock(&pool->lock);
     while (!pool->is_stopping) {
-        struct event_log_job *job = take_job(worker);
         int64_t now_us = clock_monotonic_us();
+        struct event_log_job *job = take_job(worker, now_us);
         if (job) {
             hand_over_watch(pool);
             serve(worker, job);

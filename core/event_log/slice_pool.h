@@ -30,6 +30,8 @@ struct slice_store_ops {
     // NULL when slice_pool_wake tells of every record. Else: fills the ends of places where slices
     // wait, -1 for an unknown one.
     void (*look)(void *store, void *reader, struct slice_place *places, size_t count);
+    // Going on where the last slice of that worker ended is much cheaper than anywhere else.
+    bool keeps_places;
     // NULL, or: the worker had nothing to do for a while; what costs something can go.
     void (*rest)(void *reader);
 };
