@@ -10,6 +10,9 @@
 #define SLICE_RECORDS 500
 #define WAIT_MS 30000
 #define RETRY_US 1000000
+// What comes meanwhile is taken in together: a transaction for each event would cost ten times as
+// much as the event.
+#define GATHER_US 50000
 
 static const enum event_log_stream streams[] = {EVENT_LOG_EVENTS, EVENT_LOG_OUTCOMES,
                                                 EVENT_LOG_DEAD_LETTERS};
@@ -190,10 +193,12 @@ static void slice_done(struct event_log_slice *slice) {
     }
     bool was_stale = followed->is_stale;
     followed->is_stale = false;
-    if (was_stale || answer_slice(followed) == STATUS_OK) {
-        read_on(followed);
-    } else {
+    if (!was_stale && answer_slice(followed) != STATUS_OK) {
         event_loop_timer_start(follower->loop, &followed->retry, RETRY_US);
+    } else if (!was_stale && followed->slice.count > 0 && followed->behind == 0) {
+        event_loop_timer_start(follower->loop, &followed->retry, GATHER_US);
+    } else {
+        read_on(followed);
     }
 }
 

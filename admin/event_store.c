@@ -2,6 +2,8 @@
 
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include "admin/event_follower.h"
 #include "core/base/log_line.h"
@@ -9,6 +11,7 @@
 
 #define CALLS_MAX 256
 #define REOPEN_US 5000000
+#define NICENESS 15
 
 struct event_store {
     struct event_log *log;
@@ -49,7 +52,13 @@ static void reopen_expired(struct event_loop_timer *timer) {
     open_index(CONTAINER_OF(timer, struct event_store, reopen));
 }
 
+// What this thread does can wait; what the others of the node do, mostly not.
+static void lower_priority(void) {
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), NICENESS);
+}
+
 static void start(struct event_loop_task *task) {
+    lower_priority();
     open_index(CONTAINER_OF(task, struct event_store, start));
 }
 
