@@ -157,20 +157,43 @@ static bool is_leader_moving(rd_kafka_resp_err_t failure) {
            failure == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
 }
 
+// The library's own call for both ends does not come back while the partition's leader is away
+// (librdkafka before 2.3), and a reader that hangs can neither fail nor be closed.
+static rd_kafka_resp_err_t find_end(struct slice_reader *reader,
+                                    const struct event_log_slice *slice, int64_t which,
+                                    int64_t *ret_offset) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
+    rd_kafka_topic_partition_list_add(list, reader->log->topic_names[slice->stream],
+                                      slice->partition)
+        ->offset = which;
+    rd_kafka_resp_err_t failure = rd_kafka_offsets_for_times(reader->consumer, list, LOOKUP_MS);
+    failure = failure ? failure : list->elems[0].err;
+    *ret_offset = list->elems[0].offset;
+    rd_kafka_topic_partition_list_destroy(list);
+    return failure;
+}
+
+static rd_kafka_resp_err_t find_range(struct slice_reader *reader,
+                                      const struct event_log_slice *slice,
+                                      struct range *ret_range) {
+    rd_kafka_resp_err_t failure =
+        find_end(reader, slice, RD_KAFKA_OFFSET_BEGINNING, &ret_range->first);
+    return failure ? failure : find_end(reader, slice, RD_KAFKA_OFFSET_END, &ret_range->end);
+}
+
 static enum status learn_range(struct slice_reader *reader, const struct event_log_slice *slice) {
-    const char *topic = reader->log->topic_names[slice->stream];
-    struct range *range = &reader->ranges[slice->stream][slice->partition];
-    int64_t first, end, until_us = clock_monotonic_us() + LOOKUP_MS * 1000;
+    struct range range = {0};
+    int64_t until_us = clock_monotonic_us() + LOOKUP_MS * 1000;
     rd_kafka_resp_err_t failure;
-    while ((failure = rd_kafka_query_watermark_offsets(reader->consumer, topic, slice->partition,
-                                                       &first, &end, LOOKUP_MS)) &&
-           is_leader_moving(failure) && clock_monotonic_us() < until_us) {
+    while ((failure = find_range(reader, slice, &range)) && is_leader_moving(failure) &&
+           clock_monotonic_us() < until_us) {
         rd_kafka_poll(reader->consumer, LEADER_WAIT_MS);
     }
     if (failure) {
-        return read_failed(topic, slice->partition, failure);
+        return read_failed(reader->log->topic_names[slice->stream], slice->partition, failure);
     }
-    *range = (struct range){first, end, clock_monotonic_us()};
+    range.learned_at_us = clock_monotonic_us();
+    reader->ranges[slice->stream][slice->partition] = range;
     return STATUS_OK;
 }
 
