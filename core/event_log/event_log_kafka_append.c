@@ -4,7 +4,7 @@
 #include "core/base/memory.h"
 
 // Where so many are inside, records without a key are gathered to larger requests.
-#define GATHERING_FROM_INSIDE 20
+#define GATHERING_FROM_INSIDE 10
 #define GATHER_FROM_WAITING 12
 #define GATHER_US_FOR_EACH 8
 #define GATHER_MAX_US 1000
