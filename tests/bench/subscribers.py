@@ -23,12 +23,13 @@ def config_base(gateway):
     return f"http://127.0.0.1:{port}/v1/spaces/default"
 
 
-def subscribe_many(gateway, urls, delivery):
-    """One function and one subscription for each URL; returns the subscriptions."""
+def subscribe_many(gateway, urls, delivery, first=0):
+    """One function and one subscription for each URL, numbered from first; returns the subscriptions."""
     base = config_base(gateway)
-    call("POST", f"{base}/eventtypes", {"name": EVENT_TYPE})
+    if first == 0:
+        call("POST", f"{base}/eventtypes", {"name": EVENT_TYPE})
     made = []
-    for number, url in enumerate(urls):
+    for number, url in enumerate(urls, first):
         function = f"sink-{number}"
         call("POST", f"{base}/functions", {"functionId": function, "type": "http", "provider": {"url": url}})
         made.append(call("POST", f"{base}/subscriptions", {"type": "async", "eventType": EVENT_TYPE,
@@ -50,7 +51,11 @@ def hanging_round(bench, sink_port, last_url, seconds, rate=150):
     sink_url = f"http://127.0.0.1:{sink_port}/"
     answering = SUBSCRIPTIONS if last_url == sink_url else SUBSCRIPTIONS - 1
     gateway = bench.gateway(f"b{uuid.uuid4().hex[:8]}")
-    subscribe_many(gateway, [sink_url] * (SUBSCRIPTIONS - 1) + [last_url], {"maxInFlight": 64})
+    call("GET", f"http://127.0.0.1:{sink_port}/reset")
+    subscribe_many(gateway, [sink_url] * (SUBSCRIPTIONS - 1), {"maxInFlight": 64})
+    warm = bench.load(events_port(gateway), 16, 3, rate=rate)
+    wait_for_count(sink_port, warm["events"] * (SUBSCRIPTIONS - 1))
+    subscribe_many(gateway, [last_url], {"maxInFlight": 64}, SUBSCRIPTIONS - 1)
     call("GET", f"http://127.0.0.1:{sink_port}/reset")
     loaded = bench.load(events_port(gateway), 16, seconds, rate=rate)
     result = wait_for_count(sink_port, loaded["events"] * answering)
