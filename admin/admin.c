@@ -6,6 +6,7 @@
 #include "admin/admin_private.h"
 #include "admin/config_metrics.h"
 #include "admin/event_store.h"
+#include "admin/replays_api.h"
 #include "admin/subscription_status.h"
 #include "admin/event_streams.h"
 #include "core/base/memory.h"
@@ -68,8 +69,9 @@ void admin_handle(void *context, struct http_request *request) {
                                  "Configuration API is on nodes with the admin role"));
         return;
     }
-    if (!subscription_status_handle(admin, request) && !operations_api_handle(admin, request) &&
-        !config_api_handle(admin, request) && !classic_api_handle(admin, request)) {
+    if (!subscription_status_handle(admin, request) && !replays_api_handle(admin, request) &&
+        !operations_api_handle(admin, request) && !config_api_handle(admin, request) &&
+        !classic_api_handle(admin, request)) {
         admin_answer_no_such_path(request, dialect);
     }
 }

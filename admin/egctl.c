@@ -31,6 +31,9 @@ static const char usage[] =
     "  dead-letters  list [--subscription ID, --since, --until, --limit] | get ID | delete ID\n"
     "  redrive [ID...]   delivers dead letters once more: these, or those of --subscription ID,\n"
     "                --since TIME, --until TIME; --rate N in a second; --once does not wait\n"
+    "  replay SUBSCRIPTION   delivers what was before once more, to this one only: --since TIME,\n"
+    "                --until TIME, --type, --source, --subject, --rate N; --once does not wait\n"
+    "                list | get ID | stop ID\n"
     "  lag [ID]      how far the subscriptions are, or one: state, lag, oldest undelivered\n"
     "  status        what the gateway says of itself\n"
     "  cluster       the nodes, their partitions, how each sees its stores\n"
@@ -264,7 +267,7 @@ static const struct {
 } operations[] = {
     {"events", egctl_events},   {"event", egctl_event},
     {"tail", egctl_tail},       {"dead-letters", egctl_dead_letters},
-    {"redrive", egctl_redrive},
+    {"redrive", egctl_redrive}, {"replay", egctl_replay},
 };
 
 static int run(const struct egctl_flags *flags, int count, char **arguments) {

@@ -43,7 +43,7 @@ struct egctl_flags {
     size_t filter_count;
     bool wants_json;
     const char *interval; // of top, in seconds
-    bool once;            // of top; of redrive: not waited for
+    bool once;            // of top; of redrive and replay: not waited for
     // Of events and dead letters.
     const char *state, *subscription, *since, *until, *search, *limit;
 };
@@ -62,6 +62,9 @@ enum status must_check egctl_request(const struct egctl_flags *flags, const char
 enum status must_check egctl_stream(const struct egctl_flags *flags, const char *url,
                                     void (*take)(void *context, struct bytes piece), void *context,
                                     struct error *error);
+// One request; gives the answer's JSON, NULL when it has none, or the exit code after a message.
+int egctl_ask(const struct egctl_flags *flags, const char *method, const char *url,
+              struct bytes body, struct json_t **ret_document);
 // A path below the space's: "/functions/a%2Fb"; id may be NULL.
 void egctl_resource_url(const struct egctl_flags *flags, const char *collection, const char *id,
                         struct buffer *ret_url);
@@ -108,6 +111,7 @@ int egctl_events(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_event(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_tail(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_dead_letters(const struct egctl_flags *flags, int count, char **arguments);
+int egctl_replay(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_redrive(const struct egctl_flags *flags, int count, char **arguments);
 int egctl_status(const struct egctl_flags *flags);
 int egctl_cluster(const struct egctl_flags *flags, int count, char **arguments);

@@ -43,9 +43,8 @@ static void list_url(const struct egctl_flags *flags, const char *collection, st
     add_param(url, "q", flags->search);
 }
 
-// The answer's JSON, NULL when it has none; or the exit code after a message.
-static int ask(const struct egctl_flags *flags, const char *method, const char *url,
-               struct bytes body, json_t **ret_document) {
+int egctl_ask(const struct egctl_flags *flags, const char *method, const char *url,
+              struct bytes body, json_t **ret_document) {
     static const char *const headers[] = {"Content-Type: application/json", NULL};
     struct egctl_answer answer;
     struct error error = {0};
@@ -106,7 +105,7 @@ static int list(const struct egctl_flags *flags, const struct listing *listing) 
                   : flags->limit               ? limit
                                                : PAGE);
         add_param(&url, "cursor", cursor);
-        int result = ask(flags, "GET", url.data, (struct bytes){0}, &page);
+        int result = egctl_ask(flags, "GET", url.data, (struct bytes){0}, &page);
         if (result != EGCTL_OK) {
             return result;
         }
@@ -133,7 +132,7 @@ static int show(const struct egctl_flags *flags, const char *collection, const c
     json_t *document = NULL;
     egctl_resource_url(flags, collection, id, &url);
     add_param(&url, "source", flags->source);
-    int result = ask(flags, "GET", url.data, (struct bytes){0}, &document);
+    int result = egctl_ask(flags, "GET", url.data, (struct bytes){0}, &document);
     if (result == EGCTL_OK) {
         egctl_print_json(document);
     }
@@ -175,7 +174,7 @@ int egctl_event(const struct egctl_flags *flags, int count, char **arguments) {
     }
     egctl_resource_url(flags, "events", arguments[0], &url);
     add_param(&url, "source", flags->source);
-    int result = ask(flags, "GET", url.data, (struct bytes){0}, &event);
+    int result = egctl_ask(flags, "GET", url.data, (struct bytes){0}, &event);
     if (result != EGCTL_OK) {
         return result;
     }
@@ -265,7 +264,7 @@ static int delete_letter(const struct egctl_flags *flags, const char *id) {
     struct buffer url = {0};
     json_t *ignored;
     egctl_resource_url(flags, "deadletters", id, &url);
-    int result = ask(flags, "DELETE", url.data, (struct bytes){0}, &ignored);
+    int result = egctl_ask(flags, "DELETE", url.data, (struct bytes){0}, &ignored);
     if (result == EGCTL_OK) {
         printf("Deleted %s.\n", id);
     }
@@ -310,7 +309,7 @@ static int request_redrive(const struct egctl_flags *flags, int count, char **ar
     struct buffer url = {0};
     char *text = json_write(body);
     egctl_resource_url(flags, "deadletters/redrive", NULL, &url);
-    int result = ask(flags, "POST", url.data, bytes_of_text(text), ret_redrive);
+    int result = egctl_ask(flags, "POST", url.data, bytes_of_text(text), ret_redrive);
     free(text);
     json_decref(ids);
     json_decref(body);
@@ -329,7 +328,7 @@ static int await_end(const struct egctl_flags *flags, json_t **redrive) {
         const struct timespec pause = {.tv_nsec = PROGRESS_MS * 1000000L};
         nanosleep(&pause, NULL);
         json_decref(*redrive);
-        int result = ask(flags, "GET", url.data, (struct bytes){0}, redrive);
+        int result = egctl_ask(flags, "GET", url.data, (struct bytes){0}, redrive);
         if (result != EGCTL_OK) {
             return result;
         }

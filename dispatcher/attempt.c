@@ -139,6 +139,7 @@ static void invoke(struct attempt *attempt) {
         // Only where there is something to say.
         {BYTES("tracestate"), trace_state_of(first->taken->event)},
         {BYTES("Event-Gateway-Retry-Reason"), bytes_of_text(first->reason)},
+        {BYTES("Event-Gateway-Replay"), delivery_replay_id(first)},
     };
     struct event_params params = params_of(first);
     struct buffer body = {0};

@@ -182,7 +182,10 @@ bool claim_record_is_current(const struct partition *partition,
 
 // A registry that cannot be reached may not have told of a subscription yet.
 static bool is_kept(const struct claim *claim, const struct cursor_record *record) {
-    return record->kind == CURSOR_LIVE || claim_record_is_current(claim->partition, record) ||
+    bool is_current = record->kind == CURSOR_REPLAY
+                          ? replays_record_is_current(claim->partition, record)
+                          : claim_record_is_current(claim->partition, record);
+    return record->kind == CURSOR_LIVE || is_current ||
            registry_health(claim->lane->registry, NULL) != STATUS_OK;
 }
 

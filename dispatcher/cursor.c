@@ -4,6 +4,7 @@
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/events/event.h"
+#include "core/registry/replay.h"
 #include "core/registry/snapshot.h"
 #include "core/subscriptions/routes.h"
 #include "dispatcher/cursor_post.h"
@@ -34,6 +35,10 @@ static struct lane *lane_of(const struct cursor *cursor) {
 
 static int64_t live_next(const struct cursor *cursor) {
     return cursor->partition->tracker.next_offset;
+}
+
+static const struct replay *replay_of(const struct cursor *cursor) {
+    return cursor->queue->replay;
 }
 
 static bool is_paused(const struct cursor *cursor) {
@@ -133,7 +138,7 @@ static void take_over(struct cursor *cursor) {
 static void write_record(struct cursor *cursor, struct cursor_record *ret_record) {
     const struct subscription *subscription = cursor->queue->subscription;
     *ret_record = (struct cursor_record){
-        .kind = CURSOR_CATCH_UP,
+        .kind = replay_of(cursor) ? CURSOR_REPLAY : CURSOR_CATCH_UP,
         .partition = cursor->partition->number,
         .epoch = cursor->partition->epoch,
         .space = subscription->space,
@@ -142,13 +147,25 @@ static void write_record(struct cursor *cursor, struct cursor_record *ret_record
         .reason = bytes_of_text(cursor->reason),
         .position = cursor_progress_position(&cursor->progress),
         .until = cursor->state == CURSOR_DETACHING ? CURSOR_NO_END : cursor->until,
+        .replay_id = replay_of(cursor) ? replay_of(cursor)->id : (struct bytes){0},
         .lost = cursor->lost,
+        .delivered = cursor->delivered,
+        .failed = cursor->failed,
         .written_us = clock_wall_us(),
     };
     cursor_progress_finished(&cursor->progress, CURSOR_RANGES_MAX, &ret_record->finished);
 }
 
 static void record_stored(void *context, int64_t offset);
+
+static bool is_over(const struct cursor *cursor) {
+    if (cursor->progress.count > 0 || cursor->start_post) {
+        return false;
+    }
+    bool has_end = cursor->state == CURSOR_ATTACHING || replay_of(cursor);
+    return cursor->is_doomed ||
+           (has_end && cursor_progress_position(&cursor->progress) >= cursor->until);
+}
 
 static void post(struct cursor *cursor, bool is_removal) {
     struct lane *lane = lane_of(cursor);
@@ -158,7 +175,9 @@ static void post(struct cursor *cursor, bool is_removal) {
     struct cursor_key key;
     write_record(cursor, &record);
     cursor_record_key(&record, &key);
-    cursor->state = is_removal ? CURSOR_ENDING : cursor->state;
+    // The last record of a replay stays, so that nobody begins it again.
+    cursor->state =
+        is_removal || (replay_of(cursor) && is_over(cursor)) ? CURSOR_ENDING : cursor->state;
     cursor->posted = cursor->state;
     cursor->posted_position = record.position;
     cursor->is_changed = false;
@@ -168,21 +187,13 @@ static void post(struct cursor *cursor, bool is_removal) {
     offset_ranges_clear(&record.finished);
 }
 
-static bool is_over(const struct cursor *cursor) {
-    if (cursor->progress.count > 0 || cursor->start_post) {
-        return false;
-    }
-    return cursor->is_doomed || (cursor->state == CURSOR_ATTACHING &&
-                                 cursor_progress_position(&cursor->progress) >= cursor->until);
-}
-
 static void write_if_needed(struct cursor *cursor) {
     struct event_loop *loop = lane_of(cursor)->loop;
     if (cursor->post || cursor->state == CURSOR_ENDING || !partition_is_fed(cursor->partition)) {
         return;
     }
     if (is_over(cursor)) {
-        post(cursor, true);
+        post(cursor, cursor->is_doomed || !replay_of(cursor));
         return;
     }
     if (cursor->state == CURSOR_STARTING) {
@@ -274,7 +285,7 @@ static struct cursor *create(struct subscription_queue *queue, const char *reaso
     cursor->reason = memory_copy_text(reason);
     cursor->timer.expired = look_again;
     queue->cursor = cursor;
-    metric_add(dispatcher_metrics()->detached, 1);
+    metric_add(dispatcher_metrics()->detached, queue->replay ? 0 : 1);
     return cursor;
 }
 
@@ -325,8 +336,10 @@ static void detach_again(struct cursor *cursor) {
 
 void cursor_detach(struct subscription_queue *queue, const char *reason) {
     struct cursor *cursor = queue->cursor;
-    if (!cursor) {
+    if (!cursor && !queue->replay) {
         detach_live(queue, reason);
+    }
+    if (!cursor) {
         return;
     }
     switch (cursor->state) {
@@ -334,7 +347,7 @@ void cursor_detach(struct subscription_queue *queue, const char *reason) {
     case CURSOR_DETACHING:
         break;
     case CURSOR_ENDING:
-        cursor->detach_again = cursor->is_doomed ? NULL : reason;
+        cursor->detach_again = cursor->is_doomed || replay_of(cursor) ? NULL : reason;
         break;
     case CURSOR_ATTACHING:
         set_reason(cursor, reason);
@@ -400,6 +413,30 @@ void cursor_restore(struct subscription_queue *queue, const struct cursor_record
     cursor_progress_init(&cursor->progress, record->position, &record->finished);
 }
 
+void cursor_replay(struct subscription_queue *queue, const struct cursor_record *record) {
+    struct cursor *cursor = create(queue, CURSOR_REASON_REPLAY);
+    cursor->created = bytes_to_text(queue->subscription->created);
+    cursor->until = record->until;
+    cursor->state = cursor->posted = CURSOR_CATCHING_UP;
+    cursor->posted_position = record->position;
+    cursor->lost = record->lost;
+    cursor->delivered = record->delivered;
+    cursor->failed = record->failed;
+    cursor->is_changed = true;
+    cursor_progress_init(&cursor->progress, record->position, &record->finished);
+}
+
+void cursor_stop_replay(struct cursor *cursor) {
+    cursor->queue->is_gone = true; // Calls that run are the last ones.
+    rewind_reading(cursor);
+    cursor_doom(cursor);
+}
+
+void cursor_count(struct cursor *cursor, bool is_delivered) {
+    cursor->delivered += is_delivered;
+    cursor->failed += !is_delivered;
+}
+
 void cursor_destroy(struct cursor *cursor) {
     struct lane *lane = lane_of(cursor);
     while (cursor->progress.first) {
@@ -419,7 +456,7 @@ void cursor_destroy(struct cursor *cursor) {
     catch_up_forget(lane, cursor);
     event_loop_timer_stop(lane->loop, &cursor->timer);
     cursor_progress_clear(&cursor->progress);
-    metric_add(dispatcher_metrics()->detached, -1);
+    metric_add(dispatcher_metrics()->detached, replay_of(cursor) ? 0 : -1);
     cursor->queue->cursor = NULL;
     free(cursor->reason);
     free(cursor->created);
@@ -436,8 +473,8 @@ static int64_t attach_distance(const struct cursor *cursor) {
 
 // Whether live matching can serve the subscription again.
 static bool can_attach(const struct cursor *cursor) {
-    if (cursor->state != CURSOR_CATCHING_UP || cursor->is_doomed || is_paused(cursor) ||
-        !partition_is_fed(cursor->partition)) {
+    if (cursor->state != CURSOR_CATCHING_UP || cursor->is_doomed || replay_of(cursor) ||
+        is_paused(cursor) || !partition_is_fed(cursor->partition)) {
         return false;
     }
     const struct subscriber *subscriber = cursor->queue->subscriber;
@@ -535,6 +572,10 @@ static void take_record(struct cursor *cursor, const struct stored_record *store
     if (!record.event) {
         return;
     }
+    if (replay_of(cursor) && !replay_takes(replay_of(cursor), record.event)) {
+        event_unref(record.event);
+        return;
+    }
     struct match match = {.cursor = cursor,
                           .taken = taken_event_create(cursor->partition, cursor, &record)};
     const struct event *event = event_ref(record.event);
@@ -549,7 +590,19 @@ static void take_record(struct cursor *cursor, const struct stored_record *store
     event_unref(event);
 }
 
+// Of a replay it is no delivery that is lost: the log has less to be replayed.
+static void skip_to(struct cursor *cursor, int64_t first_offset) {
+    int64_t next = first_offset < cursor->until ? first_offset : cursor->until;
+    cursor->lost += next - cursor->progress.read_offset;
+    cursor_progress_read(&cursor->progress, next);
+    cursor->is_changed = true;
+}
+
 static void lose_to_retention(struct cursor *cursor, int64_t first_offset) {
+    if (replay_of(cursor)) {
+        skip_to(cursor, first_offset);
+        return;
+    }
     const struct subscription *subscription = cursor->queue->subscription;
     int64_t lost = first_offset - cursor->progress.read_offset;
     cursor->lost += lost;
@@ -567,6 +620,10 @@ static void lose_to_retention(struct cursor *cursor, int64_t first_offset) {
 
 // Somebody has made the log anew, or cut it: what follows is not what had these offsets before.
 static void begin_anew(struct cursor *cursor, int64_t first_offset) {
+    if (replay_of(cursor)) {
+        skip_to(cursor, cursor->until); // What was to be replayed is not there any more.
+        return;
+    }
     log_line(LOG_ERROR, "the log ends before the position of a detached subscription",
              LOG_BYTES("subscription", cursor->queue->subscription->id),
              LOG_NUMBER("partition", cursor->partition->number),
@@ -584,6 +641,10 @@ static bool take_records(struct cursor *cursor, const struct event_log_slice *sl
         int64_t offset = slice->records[i].offset;
         // It may attach by what happens to a record of this slice.
         if (offset >= cursor->until || cursor_holds(cursor)) {
+            if (replay_of(cursor)) {
+                // Offsets can have gaps: nothing lies between the last one and its end.
+                cursor_progress_read(&cursor->progress, cursor->until);
+            }
             return false;
         }
         if (cursor_progress_is_open(&cursor->progress, offset)) {
@@ -615,6 +676,10 @@ void cursor_take_slice(struct cursor *cursor, const struct event_log_slice *slic
             int64_t next = slice->next_offset;
             cursor_progress_read(&cursor->progress, next < until ? next : until);
         }
+    }
+    if (replay_of(cursor) && cursor->progress.read_offset == slice->from_offset) {
+        cursor_read_failed(cursor); // The log does not give yet what it has told of.
+        return;
     }
     cursor_go_on(cursor);
 }

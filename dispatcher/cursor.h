@@ -14,6 +14,10 @@
 //
 //   live position:   ──── delivers ────│ skips the subscription │──── delivers from until on ────
 //
+// A replay is a cursor of another kind: it is CATCHING_UP from its first offset on, in a queue of
+// its own, and when all below until is finished it is ENDING with a record that says so, which
+// stays. It is never attached, and nothing of it is live.
+//
 // Invariants:
 //   1. Live deliveries are forgotten, and live matching skips the subscription, only when the log
 //      has confirmed a record whose position is not above the lowest of them.
@@ -62,10 +66,11 @@ struct cursor {
     int64_t live_from;  // live matching skips what lies below
     int64_t until;      // as it is written
     int64_t lost;
-    size_t bytes;             // of the events that it has in memory
-    bool is_doomed;           // the subscription is gone
-    bool has_finished;        // something, since it was detached
-    const char *detach_again; // why, once the removal is stored; NULL = not
+    int64_t delivered, failed; // a replay's, since it began
+    size_t bytes;              // of the events that it has in memory
+    bool is_doomed;            // the subscription is gone
+    bool has_finished;         // something, since it was detached
+    const char *detach_again;  // why, once the removal is stored; NULL = not
 
     struct cursor_post *post; // NULL: nothing is on its way to the log
     enum cursor_state posted; // the state that it is of
@@ -91,6 +96,12 @@ void cursor_start(struct subscription_queue *queue);
 void cursor_write_start(struct cursor *cursor);
 // As the last owner of the partition has left it. The record was written for this owner already.
 void cursor_restore(struct subscription_queue *queue, const struct cursor_record *record);
+// A replay in its own queue: position, until and what was counted are the record's.
+void cursor_replay(struct subscription_queue *queue, const struct cursor_record *record);
+// It is not wanted any more: what has not begun is forgotten, and its record is removed.
+void cursor_stop_replay(struct cursor *cursor);
+// One delivery more, of those that have a cursor, has come to an end here.
+void cursor_count(struct cursor *cursor, bool is_delivered);
 // With the partition; writes nothing.
 void cursor_destroy(struct cursor *cursor);
 

@@ -4,6 +4,7 @@
 #include "core/base/memory.h"
 #include "core/events/causation_depth.h"
 #include "core/events/event.h"
+#include "core/registry/replay.h"
 #include "core/subscriptions/routes.h"
 #include "dispatcher/attempt.h"
 #include "dispatcher/dead_letters.h"
@@ -71,6 +72,11 @@ bool delivery_may_begin(const struct delivery *delivery, enum give_up_reason *re
 bool delivery_is_early(const struct delivery *delivery) {
     int64_t not_before_us = delivery->taken->not_before_us;
     return not_before_us > 0 && not_before_us > clock_wall_us();
+}
+
+struct bytes delivery_replay_id(const struct delivery *delivery) {
+    const struct replay *replay = delivery->queue->replay;
+    return replay ? replay->id : bytes_of_text(delivery->taken->replay_id);
 }
 
 // A system event has two spellings, and each subscriber gets the one that it asked for.

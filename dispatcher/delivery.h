@@ -97,6 +97,8 @@ struct delivery_list *delivery_list_of(const struct delivery *delivery);
 // Whether it may be sent; if not, why it is given up instead: its event's life has ended by its
 // expirytime, or it is one of an endless chain.
 bool delivery_may_begin(const struct delivery *delivery, enum give_up_reason *ret_reason);
+// Of the replay that it belongs to, or empty.
+struct bytes delivery_replay_id(const struct delivery *delivery);
 // Whether its event asked for delivery at a later time than now.
 bool delivery_is_early(const struct delivery *delivery);
 // Out of its list already. Frees it; one of its key that it held may go then (it waits).

@@ -82,15 +82,23 @@ bool flow_is_waiting(const struct flow_member *member) {
            member->throttle_waiter.throttle;
 }
 
+// The lower one of its own and the subscription's; 0 = no limit.
+static double rate_of(const struct flow_member *member, const struct subscription *subscription) {
+    double rate = subscription->delivery.rate_per_second;
+    double own = member->rate_name.size > 0 ? member->rate_per_second : 0;
+    return own > 0 && (rate <= 0 || own < rate) ? own : rate;
+}
+
 static bool pay_rate(struct flow_member *member, const struct subscription *subscription,
                      uint32_t events) {
-    double per_second = subscription->delivery.rate_per_second;
+    double per_second = rate_of(member, subscription);
     if (per_second <= 0 || member->has_paid) {
         return true;
     }
     struct flow *flow = member->flow;
-    int64_t wait_us = rates_take(flow->rates, subscription->space, subscription->id, per_second,
-                                 events, event_loop_now_us(flow->loop));
+    struct bytes name = member->rate_name.size > 0 ? member->rate_name : subscription->id;
+    int64_t wait_us = rates_take(flow->rates, subscription->space, name, per_second, events,
+                                 event_loop_now_us(flow->loop));
     member->has_paid = wait_us == 0;
     if (wait_us > 0) {
         member->is_rate_waiting = true;

@@ -26,7 +26,9 @@ struct flow_member {
     struct throttle_waiter throttle_waiter;
     struct event_loop_timer rate_timer;
     bool is_rate_waiting;
-    bool has_paid; // the rate has let it pass, and it has not begun since
+    struct bytes rate_name; // a rate of its own beside the subscription's; empty = none
+    double rate_per_second; // that rate; 0 = as the subscription's
+    bool has_paid;          // the rate has let it pass, and it has not begun since
     struct flow *flow;
 };
 

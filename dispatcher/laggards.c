@@ -31,7 +31,7 @@ struct survey {
 static size_t count_on(const struct subscriber *subscriber, const struct partition *partition) {
     for (const struct subscription_queue *queue = subscriber->queues; queue;
          queue = queue->next_of_subscriber) {
-        if (queue->partition == partition) {
+        if (queue->partition == partition && !queue->replay) {
             return queue->cursor ? SIZE_MAX : live_count(queue);
         }
     }

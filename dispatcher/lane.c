@@ -33,6 +33,12 @@ static void renew_partitions(struct lane *lane) {
     }
 }
 
+static void renew_replays(struct lane *lane) {
+    for (struct partition *partition = lane->partitions; partition; partition = partition->next) {
+        partition_replays_changed(partition);
+    }
+}
+
 void lane_refresh(struct lane *lane) {
     const struct snapshot *current = registry_snapshot(lane->registry);
     if (current == lane->snapshot) {
@@ -44,6 +50,8 @@ void lane_refresh(struct lane *lane) {
     if (!before || snapshot_routes(before) != snapshot_routes(current)) {
         renew_partitions(lane);
         subscribers_configuration_changed(lane);
+    } else if (!snapshot_same_replays(before, current)) {
+        renew_replays(lane);
     }
     snapshot_unref(before);
 }

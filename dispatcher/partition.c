@@ -177,6 +177,10 @@ void partition_take(struct partition *partition, const struct taken_record *reco
 
 static void restore(void *context, const struct cursor_record *record) {
     struct partition *partition = context;
+    if (record->kind == CURSOR_REPLAY) {
+        replays_restore(partition, record);
+        return;
+    }
     const struct subscription *subscription =
         snapshot_subscription(partition->lane->snapshot, record->space, record->subscription_id);
     if (!claim_record_is_current(partition, record)) {
@@ -221,6 +225,7 @@ void partition_claimed(struct partition *partition, int64_t epoch, const struct 
     cursor_fold_each(fold, partition->number, restore, partition);
     queue_table_each(&partition->queues, go_on_queue, NULL);
     starts_look(partition);
+    replays_look(partition);
     take_early(partition);
     lane_mark(partition->lane, partition);
 }
@@ -240,6 +245,13 @@ void partition_configuration_changed(struct partition *partition) {
     queue_table_each(&partition->queues, renew_queue, (void *)partition->lane->snapshot);
     if (partition->state == PARTITION_FED && is_of_events(partition)) {
         starts_look(partition);
+    }
+    partition_replays_changed(partition);
+}
+
+void partition_replays_changed(struct partition *partition) {
+    if (partition->state == PARTITION_FED && is_of_events(partition)) {
+        replays_look(partition);
     }
 }
 
@@ -285,6 +297,7 @@ void partition_destroy(struct partition *partition) {
     }
     forget_early(partition);
     starts_clear(&partition->starts);
+    replays_clear(&partition->replays);
     if (partition->claim) {
         claim_forget(partition->claim);
     }

@@ -29,6 +29,7 @@
 
 #include "core/base/event_loop.h"
 #include "dispatcher/offset_tracker.h"
+#include "dispatcher/replays.h"
 #include "dispatcher/starts.h"
 #include "dispatcher/subscription_queue.h"
 #include "dispatcher/taken_event.h"
@@ -68,6 +69,7 @@ struct partition {
     int64_t epoch;       // of this ownership, in all records that are written for it
     struct early_records *early;
     struct starts starts;
+    struct replays replays;
     struct cursor_post *live_post; // the live position on its way to the stream of cursors
     int64_t live_written, live_written_us;
     struct event_loop_timer live_timer; // something is still to be written
@@ -105,6 +107,8 @@ void partition_revoke(struct partition *partition, int64_t hand_over_us);
 void partition_destroy(struct partition *partition);
 // The lane has a new snapshot.
 void partition_configuration_changed(struct partition *partition);
+// Likewise, and nothing but the replays differs.
+void partition_replays_changed(struct partition *partition);
 // The end of a turn in which it was marked.
 void partition_settle(struct partition *partition);
 

@@ -54,6 +54,9 @@ static void add_delivery(void *context, const struct route_match *match) {
 static void set_origin(struct taken_event *taken, const struct parked_delivery *parked) {
     taken->partition_number = parked->partition;
     taken->offset = parked->offset;
+    if (parked->replay_id.size > 0) {
+        taken->replay_id = bytes_to_text(parked->replay_id);
+    }
     struct trace_context trace;
     if (trace_context_read(parked->traceparent, &trace)) {
         taken->trace = trace;

@@ -48,6 +48,9 @@ void schedule_leave_started(struct delivery *delivery) {
 
 static void finish_started(struct delivery *delivery, enum delivery_end end) {
     metric_add(dispatcher_metrics()->deliveries[end], 1);
+    if (delivery->taken->cursor) {
+        cursor_count(delivery->taken->cursor, end == DELIVERY_END_DELIVERED);
+    }
     schedule_leave_started(delivery);
 }
 
@@ -313,6 +316,10 @@ static struct retry_verdict judge(const struct delivery *delivery,
     // An event that asked for later delivery is as young then as others when they are received.
     int64_t received_us = taken->event->context.received_us;
     int64_t born_us = received_us > taken->not_before_us ? received_us : taken->not_before_us;
+    // What is replayed is old already: its age counts from its first attempt.
+    if (delivery_replay_id(delivery).size > 0 && delivery->first_us > born_us) {
+        born_us = delivery->first_us;
+    }
     struct attempt_situation situation = {
         .attempt = delivery->attempts,
         .age_ms = (now_us - born_us) / 1000,

@@ -3,6 +3,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "dispatcher/cursor.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/parking.h"
@@ -118,6 +119,9 @@ static void is_parked(void *context) {
     struct delivery *delivery = context;
     struct subscription_queue *queue = delivery->queue;
     schedule_call_ended(queue->partition);
+    if (delivery->taken->cursor) {
+        cursor_count(delivery->taken->cursor, false);
+    }
     schedule_leave_started(delivery);
     schedule_drop_if_empty(queue);
 }
@@ -158,6 +162,7 @@ static void park(struct delivery *delivery) {
         .last_us = delivery->last_us,
         .last_status = delivery->last_status,
         .reason = bytes_of_text(delivery->reason),
+        .replay_id = delivery_replay_id(delivery),
         .traceparent = bytes_of_text(traceparent),
         .partition = taken->partition_number,
         .offset = taken->offset,

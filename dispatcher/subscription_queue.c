@@ -3,6 +3,7 @@
 #include "core/base/bytes.h"
 #include "core/base/memory.h"
 #include "core/events/event.h"
+#include "core/registry/replay.h"
 #include "dispatcher/delivery.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/partition.h"
@@ -78,21 +79,36 @@ static void grow(struct queue_table *table) {
     table->bucket_count = bucket_count;
 }
 
-static bool is_of(const struct subscription_queue *queue, const struct subscription *subscription) {
+static bool is_of(const struct subscription_queue *queue, const struct subscription *subscription,
+                  const struct replay *replay) {
+    if (queue->replay != replay &&
+        !(queue->replay && replay && bytes_equal(queue->replay->id, replay->id))) {
+        return false;
+    }
     return queue->subscription == subscription ||
            (bytes_equal(queue->subscription->id, subscription->id) &&
             bytes_equal(queue->subscription->space, subscription->space));
 }
 
-struct subscription_queue *queue_table_get(struct queue_table *table, struct partition *partition,
-                                           const struct subscription *subscription) {
+// The rate of a replay is counted by its own name, and what is live is not.
+static void join_flow(struct subscription_queue *queue) {
+    flow_join(&queue->partition->lane->flow, &queue->flow, queue->subscription);
+    if (queue->replay) {
+        queue->flow.rate_name = queue->replay->id;
+        queue->flow.rate_per_second = queue->replay->rate_per_second;
+    }
+}
+
+static struct subscription_queue *get(struct queue_table *table, struct partition *partition,
+                                      const struct subscription *subscription,
+                                      const struct replay *replay) {
     if (table->count >= table->bucket_count) {
         grow(table);
     }
     uint64_t hash = hash_of(subscription);
     struct subscription_queue **bucket = &table->buckets[hash & (table->bucket_count - 1)];
     for (struct subscription_queue *queue = *bucket; queue; queue = queue->next) {
-        if (queue->hash == hash && is_of(queue, subscription)) {
+        if (queue->hash == hash && is_of(queue, subscription, replay)) {
             return queue;
         }
     }
@@ -100,12 +116,25 @@ struct subscription_queue *queue_table_get(struct queue_table *table, struct par
     queue->hash = hash;
     queue->partition = partition;
     queue->subscription = subscription_ref(subscription);
+    queue->replay = replay ? replay_ref(replay) : NULL;
     queue->next = *bucket;
     *bucket = queue;
     table->count++;
-    flow_join(&partition->lane->flow, &queue->flow, subscription);
+    join_flow(queue);
     subscriber_join(partition->lane, queue);
     return queue;
+}
+
+struct subscription_queue *queue_table_get(struct queue_table *table, struct partition *partition,
+                                           const struct subscription *subscription) {
+    return get(table, partition, subscription, NULL);
+}
+
+struct subscription_queue *queue_table_get_replay(struct queue_table *table,
+                                                  struct partition *partition,
+                                                  const struct subscription *subscription,
+                                                  const struct replay *replay) {
+    return get(table, partition, subscription, replay);
 }
 
 void subscription_queue_add(struct subscription_queue *queue, struct delivery *delivery) {
@@ -162,6 +191,7 @@ void queue_table_drop_if_empty(struct queue_table *table, struct subscription_qu
     table->count--;
     subscriber_part(queue);
     subscription_unref(queue->subscription);
+    replay_unref(queue->replay);
     free(queue);
 }
 

@@ -1,5 +1,6 @@
-// The deliveries of one subscription on one partition, and the table of these queues. A queue is
-// there as long as it has deliveries or is detached. It belongs to the partition's loop.
+// The deliveries of one subscription on one partition, live or of one replay, and the table of
+// these queues. A queue is there as long as it has deliveries or is detached. It belongs to the
+// partition's loop.
 //
 // Invariants:
 //   1. in_flight is the number of calls that run, and none is begun while it is at
@@ -23,6 +24,7 @@
 struct cursor;
 struct delivery;
 struct partition;
+struct replay;
 struct subscriber;
 
 struct delivery_list {
@@ -38,6 +40,7 @@ struct subscription_queue {
     uint64_t hash;
     struct partition *partition;
     const struct subscription *subscription; // the newest that is known; a reference
+    const struct replay *replay;             // NULL: of the live events; a reference
     bool is_gone;                            // the subscription was deleted
     uint32_t in_flight;
     struct flow_member flow;
@@ -64,6 +67,11 @@ struct queue_table {
 // The queue of that subscription, made when it is not there.
 struct subscription_queue *queue_table_get(struct queue_table *table, struct partition *partition,
                                            const struct subscription *subscription);
+// That of a replay, likewise. What is live has another one.
+struct subscription_queue *queue_table_get_replay(struct queue_table *table,
+                                                  struct partition *partition,
+                                                  const struct subscription *subscription,
+                                                  const struct replay *replay);
 // A new delivery: into waiting, or into held when it has to wait for its key.
 void subscription_queue_add(struct subscription_queue *queue, struct delivery *delivery);
 // It is finished or forgotten: the next one of its key, when that was held, waits then.

@@ -96,6 +96,7 @@ struct taken_event *taken_event_copy_for(struct cursor *cursor, const struct tak
     *copy = *taken;
     copy->place = (struct offset_tracker_entry){.offset = taken->place.offset};
     copy->cursor = cursor;
+    copy->replay_id = NULL; // Only what was parked has one.
     copy->event = event_ref(taken->event);
     copy->open_deliveries = 1;
     count_in_cursor(cursor, copy->bytes);
@@ -119,5 +120,6 @@ void taken_event_destroy(struct taken_event *taken) {
         window_give(&taken->partition->window, 1, taken->bytes);
     }
     event_unref(taken->event);
+    free(taken->replay_id);
     free(taken);
 }

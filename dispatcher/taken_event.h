@@ -46,6 +46,7 @@ struct taken_event {
     int64_t not_before_us;    // wall clock, by the extension delivernotbefore; 0 = at once
     int32_t partition_number; // where the event lies in eg.events
     int64_t offset;
+    char *replay_id; // of a parked delivery that is a replay's; else NULL
     struct trace_context trace;
 };
 

@@ -38,6 +38,7 @@ const char *cursor_kind_name(enum cursor_kind kind);
 #define CURSOR_REASON_GONE "the function is gone"
 #define CURSOR_REASON_PAUSED "paused"
 #define CURSOR_REASON_START "start"
+#define CURSOR_REASON_REPLAY "replay"
 
 // No end is set: it goes on until it is attached.
 #define CURSOR_NO_END INT64_MAX

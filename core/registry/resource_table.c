@@ -18,6 +18,9 @@ void resource_entry_ref(enum resource_kind kind, const struct resource_entry *en
     case RESOURCE_CORS:
         (void)cors_rule_ref(entry->resource.cors_rule);
         break;
+    case RESOURCE_REPLAY:
+        (void)replay_ref(entry->resource.replay);
+        break;
     case RESOURCE_KIND_COUNT:
         break;
     }
@@ -36,6 +39,9 @@ void resource_entry_unref(enum resource_kind kind, const struct resource_entry *
         break;
     case RESOURCE_CORS:
         cors_rule_unref(entry->resource.cors_rule);
+        break;
+    case RESOURCE_REPLAY:
+        replay_unref(entry->resource.replay);
         break;
     case RESOURCE_KIND_COUNT:
         break;
@@ -78,6 +84,13 @@ enum status resource_entry_parse(struct resource_entry *entry, enum resource_kin
         if (status == STATUS_OK) {
             entry->space = entry->resource.cors_rule->space;
             entry->id = entry->resource.cors_rule->id;
+        }
+        break;
+    case RESOURCE_REPLAY:
+        status = replay_parse(document, &entry->resource.replay, error);
+        if (status == STATUS_OK) {
+            entry->space = entry->resource.replay->space;
+            entry->id = entry->resource.replay->id;
         }
         break;
     case RESOURCE_KIND_COUNT:

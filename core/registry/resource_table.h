@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "core/registry/replay.h"
 #include "core/registry/resources.h"
 #include "core/subscriptions/subscription.h"
 
@@ -14,6 +15,7 @@ union resource {
     const struct event_type *event_type;
     const struct subscription *subscription;
     const struct cors_rule *cors_rule;
+    const struct replay *replay;
     const void *any; // NULL = none
 };
 

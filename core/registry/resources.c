@@ -20,6 +20,8 @@ const char *resource_kind_name(enum resource_kind kind) {
         return "subscriptions";
     case RESOURCE_CORS:
         return "cors";
+    case RESOURCE_REPLAY:
+        return "replays";
     case RESOURCE_KIND_COUNT:
         break;
     }

@@ -62,6 +62,17 @@ const struct cors_rule *snapshot_cors_rule(const struct snapshot *snapshot, stru
     return entry ? entry->resource.cors_rule : NULL;
 }
 
+const struct replay *snapshot_replay(const struct snapshot *snapshot, struct bytes space,
+                                     struct bytes id) {
+    const struct resource_entry *entry =
+        resource_table_find(snapshot->tables[RESOURCE_REPLAY], space, id);
+    return entry ? entry->resource.replay : NULL;
+}
+
+bool snapshot_same_replays(const struct snapshot *a, const struct snapshot *b) {
+    return a->tables[RESOURCE_REPLAY] == b->tables[RESOURCE_REPLAY];
+}
+
 bool snapshot_has_cors_rules(const struct snapshot *snapshot) {
     return snapshot->cors->routes != NULL;
 }
@@ -125,7 +136,7 @@ bool snapshot_has_space(const struct snapshot *snapshot, struct bytes space) {
     return false;
 }
 
-// Walks the four sorted tables side by side.
+// Walks the sorted tables side by side.
 void snapshot_each_space(const struct snapshot *snapshot, snapshot_space_fn visit, void *context) {
     size_t at[RESOURCE_KIND_COUNT] = {0};
     for (;;) {

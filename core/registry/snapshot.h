@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/events/system_events.h"
+#include "core/registry/replay.h"
 #include "core/registry/resources.h"
 #include "core/subscriptions/routes.h"
 #include "core/subscriptions/subscription.h"
@@ -28,6 +29,10 @@ const struct subscription *snapshot_subscription(const struct snapshot *snapshot
                                                  struct bytes space, struct bytes id);
 const struct cors_rule *snapshot_cors_rule(const struct snapshot *snapshot, struct bytes space,
                                            struct bytes id);
+const struct replay *snapshot_replay(const struct snapshot *snapshot, struct bytes space,
+                                     struct bytes id);
+// Whether both have the same replays.
+bool snapshot_same_replays(const struct snapshot *a, const struct snapshot *b);
 // The rule that a request to method and path is under, or NULL; space empty = of any space. Of
 // several the one with the most specific path, then of the lowest space name.
 const struct cors_rule *snapshot_match_cors_rule(const struct snapshot *snapshot,

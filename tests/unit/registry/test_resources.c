@@ -158,7 +158,9 @@ static void kinds_are_known_by_their_collection(void **state) {
     assert_string_equal(resource_kind_name(RESOURCE_EVENT_TYPE), "eventtypes");
     assert_true(resource_kind_parse(BYTES("subscriptions"), &kind));
     assert_int_equal(kind, RESOURCE_SUBSCRIPTION);
-    assert_false(resource_kind_parse(BYTES("replays"), &kind));
+    assert_true(resource_kind_parse(BYTES("replays"), &kind));
+    assert_int_equal(kind, RESOURCE_REPLAY);
+    assert_false(resource_kind_parse(BYTES("replay"), &kind));
     assert_false(resource_kind_parse(BYTES(""), &kind));
 }
 

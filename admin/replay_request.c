@@ -1,0 +1,98 @@
+// What a replay is asked for.
+
+#include <string.h>
+
+#include <jansson.h>
+
+#include "admin/replays_api.h"
+#include "core/base/json.h"
+#include "core/base/memory.h"
+#include "core/base/text.h"
+#include "core/registry/replay.h"
+
+// Beyond every record: the end of the log as it is now.
+#define END_MS INT64_C(253402300799000)
+
+static enum status refuse_unknown(const json_t *body, struct error *error) {
+    static const char *const known[] = {"from", "to", "ratePerSecond", "filters"};
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)body, name, value) {
+        bool is_known = false;
+        for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
+            is_known |= strcmp(name, known[i]) == 0;
+        }
+        if (!is_known) {
+            return error_set(error, STATUS_INVALID, "unknown field '%.100s'", name);
+        }
+    }
+    return STATUS_OK;
+}
+
+static enum status read_time(const json_t *body, const char *name, int64_t *ret_ms,
+                             struct error *error) {
+    const json_t *value = json_object_get(body, name);
+    int64_t time_us = 0;
+    struct bytes text = {json_string_value(value), json_string_length(value)};
+    if (!json_is_string(value) || timestamp_parse(text, &time_us) != STATUS_OK || time_us < 0) {
+        return error_set(error, STATUS_INVALID, "'%s' must be a time such as 2026-11-24T01:02:03Z",
+                         name);
+    }
+    *ret_ms = time_us / 1000;
+    return STATUS_OK;
+}
+
+static enum status read_times(const json_t *body, struct replay_request *request,
+                              struct error *error) {
+    const json_t *from = json_object_get(body, "from");
+    bool is_earliest = json_is_string(from) && strcmp(json_string_value(from), "earliest") == 0;
+    request->from_ms = 0;
+    request->to_ms = END_MS;
+    enum status status =
+        is_earliest ? STATUS_OK : read_time(body, "from", &request->from_ms, error);
+    if (status == STATUS_OK && json_object_get(body, "to")) {
+        status = read_time(body, "to", &request->to_ms, error);
+    }
+    return status == STATUS_OK && request->to_ms < request->from_ms
+               ? error_set(error, STATUS_INVALID, "'to' must not lie before 'from'")
+               : status;
+}
+
+// By the parser of what is stored, so that both have the same rules.
+static enum status check(const json_t *body, struct error *error) {
+    const struct replay *replay = NULL;
+    json_t *document = json_copy((json_t *)body);
+    json_object_set_new(document, "space", json_string("-"));
+    json_object_set_new(document, "replayId", json_string("-"));
+    json_object_set_new(document, "subscriptionId", json_string("-"));
+    json_object_set_new(document, "created", json_string("1970-01-01T00:00:00Z"));
+    json_object_set_new(document, "partitions", json_array());
+    enum status status = replay_parse(document, &replay, error);
+    replay_unref(replay);
+    json_decref(document);
+    return status;
+}
+
+enum status replay_request_read(struct bytes text, struct replay_request *ret_request,
+                                struct error *error) {
+    json_t *body = NULL;
+    enum status status = json_parse(text, &body, error);
+    if (status == STATUS_OK && !json_is_object(body)) {
+        status = error_set(error, STATUS_INVALID, "the body is not a JSON object");
+    }
+    if (status == STATUS_OK) {
+        status = refuse_unknown(body, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_times(body, ret_request, error);
+    }
+    if (status == STATUS_OK) {
+        status = check(body, error);
+    }
+    if (status != STATUS_OK) {
+        json_decref(body);
+        return status;
+    }
+    ret_request->document = body;
+    return STATUS_OK;
+}

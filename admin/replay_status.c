@@ -1,0 +1,215 @@
+// How far replays are: told from the records of eg.cursor, whichever nodes own the partitions.
+
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "admin/replays_api.h"
+#include "core/base/clock.h"
+#include "core/base/memory.h"
+#include "core/base/text.h"
+#include "core/cursors/cursor_fold.h"
+#include "core/event_log/event_log.h"
+#include "core/registry/registry.h"
+
+#define SLICE_RECORDS 2000
+
+struct status_call {
+    struct admin *admin;
+    struct http_request *request;
+    struct buffer space, id; // id empty: all of the space
+    struct cursor_fold *fold;
+    struct event_log_slice slice;
+    int64_t read_until; // -1 = not known yet
+};
+
+static void call_destroy(struct status_call *call) {
+    buffer_clear(&call->space);
+    buffer_clear(&call->id);
+    cursor_fold_destroy(call->fold);
+    event_log_slice_clear(&call->slice);
+    free(call);
+}
+
+static void fail(struct status_call *call, unsigned status, struct bytes message) {
+    admin_answer_error(call->request, CONFIG_SPACES, status, status == 503 ? 1 : 0, message);
+    call_destroy(call);
+}
+
+// --- One replay.
+
+struct progress {
+    int64_t total, finished, delivered, failed, lost;
+    bool is_over;
+};
+
+static int64_t finished_of(const struct cursor_record *record, const struct replay_part *part) {
+    int64_t finished = record->position - part->from;
+    for (size_t i = 0; i < record->finished.count; i++) {
+        finished += record->finished.items[i].end - record->finished.items[i].first;
+    }
+    int64_t all = part->until - part->from;
+    return finished < 0 ? 0 : finished < all ? finished : all;
+}
+
+static void add_partition(const struct cursor_fold *fold, const struct replay *replay,
+                          size_t partition, struct progress *progress) {
+    const struct replay_part *part = &replay->parts[partition];
+    const struct cursor_key key = {.kind = CURSOR_REPLAY,
+                                   .partition = (int32_t)partition,
+                                   .space = replay->space,
+                                   .name = replay->id};
+    const struct cursor_record *record = cursor_fold_find(fold, &key);
+    progress->total += part->until - part->from;
+    if (!record) {
+        progress->is_over &= part->until == part->from;
+        return;
+    }
+    progress->finished += finished_of(record, part);
+    progress->delivered += record->delivered;
+    progress->failed += record->failed;
+    progress->lost += record->lost;
+    progress->is_over &= record->position >= part->until;
+}
+
+static const char *state_of(const struct snapshot *snapshot, const struct replay *replay,
+                            const struct progress *progress) {
+    const struct subscription *subscription =
+        snapshot_subscription(snapshot, replay->space, replay->subscription_id);
+    if (progress->is_over) {
+        return "done";
+    }
+    if (!subscription || !bytes_equal(subscription->created, replay->subscription_created)) {
+        return "stopped";
+    }
+    return subscription->is_paused ? "paused" : "running";
+}
+
+static json_t *eta(const struct replay *replay, const struct progress *progress) {
+    int64_t passed_us = clock_wall_us() - replay->created_us;
+    int64_t left = progress->total - progress->finished;
+    if (progress->is_over) {
+        return json_integer(0);
+    }
+    if (progress->finished == 0 || passed_us <= 0) {
+        return json_null(); // Nothing is known yet.
+    }
+    double seconds = (double)passed_us / 1e6 * (double)left / (double)progress->finished;
+    return json_integer((json_int_t)(seconds + 0.999));
+}
+
+static void copy_member(json_t *object, const json_t *document, const char *name) {
+    json_t *value = json_object_get(document, name);
+    if (value) {
+        json_object_set(object, name, value);
+    }
+}
+
+static json_t *describe(const struct status_call *call, const struct snapshot *snapshot,
+                        const struct replay *replay) {
+    struct progress progress = {.is_over = true};
+    for (size_t i = 0; i < replay->part_count; i++) {
+        add_partition(call->fold, replay, i, &progress);
+    }
+    json_t *object = json_object();
+    static const char *const members[] = {"replayId", "subscriptionId", "created", "from",
+                                          "to",       "ratePerSecond",  "filters"};
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
+        copy_member(object, replay->document, members[i]);
+    }
+    json_object_set_new(object, "state", json_string(state_of(snapshot, replay, &progress)));
+    json_object_set_new(object, "delivered", json_integer(progress.delivered));
+    json_object_set_new(object, "failed", json_integer(progress.failed));
+    json_object_set_new(object, "lostToRetention", json_integer(progress.lost));
+    json_object_set_new(object, "finished", json_integer(progress.finished));
+    json_object_set_new(object, "total", json_integer(progress.total));
+    json_object_set_new(
+        object, "percent",
+        json_integer(progress.is_over ? 100 : progress.finished * 100 / progress.total));
+    json_object_set_new(object, "etaSeconds", eta(replay, &progress));
+    return object;
+}
+
+// --- The answer.
+
+struct listing {
+    const struct status_call *call;
+    const struct snapshot *snapshot;
+    json_t *replays;
+};
+
+static void add_to_list(void *context, struct bytes space, struct bytes id,
+                        const struct json_t *document) {
+    const struct listing *listing = context;
+    (void)document;
+    json_array_append_new(
+        listing->replays,
+        describe(listing->call, listing->snapshot, snapshot_replay(listing->snapshot, space, id)));
+}
+
+static void answer(struct status_call *call) {
+    const struct snapshot *snapshot = registry_snapshot(call->admin->options.registry);
+    struct bytes space = buffer_bytes(&call->space);
+    json_t *value = NULL;
+    if (call->id.size > 0) {
+        const struct replay *replay = snapshot_replay(snapshot, space, buffer_bytes(&call->id));
+        value = replay ? describe(call, snapshot, replay) : NULL;
+    } else {
+        struct listing listing = {call, snapshot, json_array()};
+        snapshot_each(snapshot, RESOURCE_REPLAY, space, add_to_list, &listing);
+        value = json_pack("{s:o}", "replays", listing.replays);
+    }
+    snapshot_unref(snapshot);
+    if (!value) {
+        fail(call, 404, BYTES("Replay not found."));
+        return;
+    }
+    admin_answer_json(call->request, 200, value);
+    json_decref(value);
+    call_destroy(call);
+}
+
+static void read_on(struct status_call *call);
+
+static void cursors_read(struct event_log_slice *slice) {
+    struct status_call *call = CONTAINER_OF(slice, struct status_call, slice);
+    if (slice->status != STATUS_OK) {
+        fail(call, 503, BYTES("the event log cannot be read now"));
+        return;
+    }
+    for (size_t i = 0; i < slice->count; i++) {
+        cursor_fold_add(call->fold, &slice->records[i].record);
+    }
+    if (call->read_until < 0) {
+        call->read_until = slice->end_offset;
+    }
+    if (slice->count == 0 || slice->next_offset >= call->read_until) {
+        answer(call);
+        return;
+    }
+    slice->from_offset = slice->next_offset;
+    read_on(call);
+}
+
+static void read_on(struct status_call *call) {
+    if (event_log_read(call->admin->options.log, &call->slice) != STATUS_OK) {
+        fail(call, 503, BYTES("the event log cannot be read now"));
+    }
+}
+
+void replay_status_answer(struct admin *admin, struct http_request *request, struct bytes space,
+                          struct bytes id) {
+    struct status_call *call = memory_allocate(sizeof *call);
+    call->admin = admin;
+    call->request = request;
+    buffer_append(&call->space, space);
+    buffer_append(&call->id, id);
+    call->fold = cursor_fold_create(NULL, 0);
+    call->read_until = -1;
+    call->slice = (struct event_log_slice){.stream = EVENT_LOG_CURSORS,
+                                           .from_offset = EVENT_LOG_BEGINNING,
+                                           .max_records = SLICE_RECORDS,
+                                           .loop = admin->options.loop,
+                                           .done = cursors_read};
+    read_on(call);
+}

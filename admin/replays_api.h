@@ -1,0 +1,26 @@
+// POST subscriptions/{id}/replays, GET replays, GET and DELETE replays/{id} below
+// /v1/spaces/{space}. A replay is a document in the registry: the owner of each partition sees it
+// there and does its part; how far they are is told from their records in eg.cursor. Belongs to
+// the admin's loop.
+#ifndef EVENT_GATEWAY_ADMIN_REPLAYS_API_H
+#define EVENT_GATEWAY_ADMIN_REPLAYS_API_H
+
+#include "admin/admin_private.h"
+
+// False: not such a path, and not answered.
+bool replays_api_handle(struct admin *admin, struct http_request *request);
+
+// replay_request.c: the body of a POST, checked; from_ms and to_ms since 1970.
+struct replay_request {
+    struct json_t *document; // what of the stored document comes from the body; the caller's
+    int64_t from_ms, to_ms;
+};
+// STATUS_INVALID names the member.
+enum status must_check replay_request_read(struct bytes body, struct replay_request *ret_request,
+                                           struct error *error);
+
+// replay_status.c: answers with one replay of the space, or with id empty with all of them.
+void replay_status_answer(struct admin *admin, struct http_request *request, struct bytes space,
+                          struct bytes id);
+
+#endif

@@ -1,0 +1,214 @@
+"""A replay delivers what was before once more, to its one subscription, beside what is live."""
+
+import datetime
+import json
+import os
+import pty
+import subprocess
+import threading
+import time
+
+from support.gateway import EGCTL, wait_until
+
+HEADER = "event-gateway-replay"
+
+
+def emit(gateway, event_type, first, count, **attributes):
+    batch = [{"specversion": "1.0", "type": event_type, "source": "/replays", "id": str(number),
+              "data": {"number": number}, **attributes} for number in range(first, first + count)]
+    answer = gateway.send("POST", "/", json.dumps(batch), {"Content-Type": "application/cloudevents-batch+json"})
+    assert answer.status_code == 202, answer.text
+
+
+def header_of(call):
+    return {name.lower(): value for name, value in call.headers.items()}.get(HEADER)
+
+
+def numbers(function, replay_id):
+    return [call.json()["data"]["number"] for call in function.received() if header_of(call) == replay_id]
+
+
+def subscribe(gateway, name, function, event_type="number", **delivery):
+    gateway.register_function(name, function.url)
+    subscription = gateway.subscribe(name, event_type, delivery=delivery) if delivery else \
+        gateway.subscribe(name, event_type)
+    return "/v1/spaces/default/subscriptions/" + subscription["subscriptionId"]
+
+
+def begin(gateway, subscription, **request):
+    answer = gateway.config("POST", subscription + "/replays", request)
+    assert answer.status_code == 201, answer.text
+    return answer.json()["replayId"]
+
+
+def look(gateway, replay_id):
+    answer = gateway.config("GET", "/v1/spaces/default/replays/" + replay_id)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def await_done(gateway, replay_id, timeout_s=120):
+    wait_until(lambda: look(gateway, replay_id)["state"] == "done", timeout_s, "the end of the replay")
+    return look(gateway, replay_id)
+
+
+def now():
+    """A time that tells what was stored before from what is stored afterwards."""
+    time.sleep(0.05)
+    text = datetime.datetime.now(datetime.timezone.utc).isoformat()
+    time.sleep(0.05)
+    return text
+
+
+def test_of_a_time_range_and_a_filter_goes_to_one_subscription_only(gateway, make_function):
+    wanted, other = make_function(), make_function()
+    gateway.register_event_type("number")
+    subscription = subscribe(gateway, "wanted", wanted)
+    subscribe(gateway, "other", other)
+    emit(gateway, "number", 0, 20, subject="a")
+    since = now()
+    emit(gateway, "number", 20, 30, subject="a")
+    emit(gateway, "number", 50, 30, subject="b")
+    until = now()
+    emit(gateway, "number", 80, 20, subject="a")
+    wait_until(lambda: wanted.count() >= 100 and other.count() >= 100, 60, "what is live")
+
+    replay_id = begin(gateway, subscription, **{"from": since, "to": until},
+                      filters=[{"exact": {"subject": "a", "type": "number"}}])
+    status = await_done(gateway, replay_id)
+    assert sorted(numbers(wanted, replay_id)) == list(range(20, 50))
+    assert status["delivered"] == 30 and status["failed"] == 0 and status["total"] == 60
+    assert status["percent"] == 100 and status["etaSeconds"] == 0
+    assert status["from"] == since and status["to"] == until
+    assert wanted.count() == 130 and other.count() == 100
+    emit(gateway, "number", 100, 10)
+    wait_until(lambda: wanted.count() == 140 and other.count() == 110, 60, "what came afterwards")
+    listed = gateway.config("GET", "/v1/spaces/default/replays").json()["replays"]
+    assert [replay["replayId"] for replay in listed] == [replay_id]
+
+
+def test_has_a_rate_goes_on_after_a_crash_and_leaves_live_events_alone(make_gateway, store_arguments,
+                                                                       make_function):
+    function = make_function()
+    gateway = make_gateway(store_arguments)
+    gateway.register_event_type("number")
+    subscription = subscribe(gateway, "function", function, ordering="key")
+    emit(gateway, "number", 0, 400, subject="one")  # One key: they lie in one partition, in order.
+    wait_until(lambda: function.count() >= 400, 60, "what is live")
+
+    replay_id = begin(gateway, subscription, **{"from": "earliest"}, ratePerSecond=100)
+    emit(gateway, "number", 1000, 20, subject="one")
+    wait_until(lambda: len(numbers(function, None)) >= 420, 60, "what is live beside it")
+    wait_until(lambda: 0 < look(gateway, replay_id)["percent"], 60, "progress")
+    gateway.kill()
+    before = numbers(function, replay_id)
+    assert 0 < len(before) < 400 and before == list(range(len(before)))
+    gateway.start(timeout_s=60)
+    status = await_done(gateway, replay_id)
+    after = numbers(function, replay_id)[len(before):]
+    assert after == list(range(after[0], 400)) and 0 < after[0] <= len(before)
+    assert status["total"] == 400 and status["percent"] == 100 and status["delivered"] == 400
+    gateway.kill()
+    gateway.start(timeout_s=60)
+    emit(gateway, "number", 2000, 1)
+    wait_until(lambda: 2000 in numbers(function, None), 60, "what came after its end")
+    assert look(gateway, replay_id)["state"] == "done"
+    assert len(numbers(function, replay_id)) == len(before) + len(after)  # It is not begun again.
+
+
+def test_is_stopped_and_paused(gateway, make_function):
+    function = make_function()
+    gateway.register_event_type("number")
+    subscription = subscribe(gateway, "function", function)
+    emit(gateway, "number", 0, 300)
+    wait_until(lambda: function.count() >= 300, 60, "what is live")
+    replay_id = begin(gateway, subscription, **{"from": "earliest"}, ratePerSecond=20)
+    path = "/v1/spaces/default/replays/" + replay_id
+    wait_until(lambda: numbers(function, replay_id), 60, "its beginning")
+    assert look(gateway, replay_id)["state"] == "running"
+    assert gateway.config("POST", subscription + "/pause").status_code == 200
+    wait_until(lambda: look(gateway, replay_id)["state"] == "paused", 30, "the pause")
+    assert gateway.config("POST", subscription + "/resume").status_code == 200
+    assert gateway.config("DELETE", path).status_code == 204
+    assert gateway.config("GET", path).status_code == 404
+    assert gateway.config("DELETE", path).status_code == 404
+    emit(gateway, "number", 300, 1)
+    wait_until(lambda: 300 in numbers(function, None), 60, "what is live afterwards")
+    assert len(numbers(function, replay_id)) < 300
+
+
+def test_whose_deliveries_fail_goes_the_subscriptions_way(gateway, make_function):
+    fails = threading.Event()
+
+    def answer(call):
+        is_refused = fails.is_set() and header_of(call) and call.json()["data"]["number"] % 10 == 0
+        return (400 if is_refused else 200, {}, b"")
+
+    function = make_function(answer)
+    gateway.register_event_type("number")
+    subscription = subscribe(gateway, "function", function)
+    emit(gateway, "number", 0, 50)
+    wait_until(lambda: function.count() >= 50, 60, "what is live")
+    fails.set()
+    replay_id = begin(gateway, subscription, **{"from": "earliest"})
+    status = await_done(gateway, replay_id)
+    assert status["delivered"] == 45 and status["failed"] == 5
+    letters = "/v1/spaces/default/deadletters"
+    wait_until(lambda: len(gateway.config("GET", letters).json()["deadLetters"]) == 5, 60, "dead letters")
+
+
+def on_a_terminal(*command):
+    """What the command writes there, and its exit code."""
+    leader, follower = pty.openpty()
+    with subprocess.Popen(command, stdout=follower, stdin=subprocess.DEVNULL) as process:
+        os.close(follower)
+        written = b""
+        while True:
+            try:
+                piece = os.read(leader, 4096)
+            except OSError:  # The other end is closed.
+                break
+            if not piece:
+                break
+            written += piece
+        os.close(leader)
+        return written.decode(), process.wait()
+
+
+def test_by_egctl(gateway, make_function):
+    function = make_function()
+    gateway.register_event_type("number")
+    subscription = subscribe(gateway, "function", function).rsplit("/", 1)[1]
+    emit(gateway, "number", 0, 30, subject="a")
+    emit(gateway, "number", 30, 30, subject="b")
+    wait_until(lambda: function.count() >= 60, 60, "what is live")
+    egctl = [EGCTL, "--url", gateway.config_url]
+    written, code = on_a_terminal(*egctl, "replay", subscription, "--subject", "b", "--rate", "50")
+    assert code == 0, written
+    assert "100 %" in written and "30 delivered" in written and "is done" in written
+    assert function.count() == 90
+    begun = subprocess.check_output([*egctl, "replay", subscription, "--rate", "1", "--once", "--json"], text=True)
+    replay_id = json.loads(begun)["replayId"]
+    assert replay_id in subprocess.check_output([*egctl, "replay", "list"], text=True)
+    assert "running" in subprocess.check_output([*egctl, "replay", "get", replay_id], text=True)
+    assert "Stopped" in subprocess.check_output([*egctl, "replay", "stop", replay_id], text=True)
+    assert subprocess.run([*egctl, "replay", "get", replay_id], check=False).returncode == 1
+    assert subprocess.run([*egctl, "replay"], check=False).returncode == 2
+
+
+def test_bad_requests_are_refused_by_name(gateway, function):
+    gateway.register_event_type("number")
+    subscription = subscribe(gateway, "function", function)
+    good = "2026-01-01T00:00:00Z"
+    for body, reason in (({}, "from"), ({"from": "soon"}, "from"), ({"from": good, "to": 5}, "to"),
+                         ({"from": good, "to": "2025-01-01T00:00:00Z"}, "to"),
+                         ({"from": good, "ratePerSecond": 0}, "ratePerSecond"),
+                         ({"from": good, "filters": [{"sql": "true"}]}, "sql"),
+                         ({"from": good, "filters": [{"exact": {"color": "red"}}]}, "color"),
+                         ({"from": good, "speed": 1}, "speed")):
+        answer = gateway.config("POST", subscription + "/replays", body)
+        assert answer.status_code == 400 and reason in answer.text, answer.text
+    assert gateway.config("POST", subscription + "x/replays", {"from": good}).status_code == 404
+    assert gateway.config("GET", subscription + "/replays").status_code == 405
+    assert gateway.config("PUT", "/v1/spaces/default/replays/x", {}).status_code == 405
+    assert gateway.config("GET", "/v1/spaces/default/replays").json() == {"replays": []}
