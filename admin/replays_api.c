@@ -141,6 +141,7 @@ static void write_document(struct replay_call *call) {
     for (size_t i = 0; i < call->from_count && i < call->query.count; i++) {
         int64_t from = call->from[i];
         int64_t until = call->query.offsets[i] > from ? call->query.offsets[i] : from;
+        replay_request_apply(&call->asked, i, &from, &until);
         json_array_append_new(parts, json_pack("[I,I]", (json_int_t)from, (json_int_t)until));
     }
     uuid_create(id);

@@ -14,10 +14,17 @@ bool replays_api_handle(struct admin *admin, struct http_request *request);
 struct replay_request {
     struct json_t *document; // what of the stored document comes from the body; the caller's
     int64_t from_ms, to_ms;
+    // By offset: {"0": 17, "3": 0}, in the document; NULL = by time. Without a from of its own
+    // nothing of a partition belongs to it, without a to all up to its end does.
+    const struct json_t *from_offsets, *to_offsets;
 };
 // STATUS_INVALID names the member.
 enum status must_check replay_request_read(struct bytes body, struct replay_request *ret_request,
                                            struct error *error);
+
+// What of a partition belongs to it, of what lies between the two offsets by time.
+void replay_request_apply(const struct replay_request *request, size_t partition, int64_t *from,
+                          int64_t *until);
 
 // replay_status.c: answers with one replay of the space, or with id empty with all of them.
 void replay_status_answer(struct admin *admin, struct http_request *request, struct bytes space,

@@ -46,7 +46,7 @@ static enum status read_texts(struct replay *replay, struct error *error) {
 }
 
 static enum status read_created(struct replay *replay, struct error *error) {
-    struct bytes text;
+    struct bytes text = {0};
     enum status status = read_text(replay->document, "created", &text, error);
     if (status == STATUS_OK && timestamp_parse(text, &replay->created_us) != STATUS_OK) {
         status = error_set(error, STATUS_INVALID, "created: must be a time");

@@ -1,0 +1,191 @@
+// Replays: what the invariants of replays.h promise, over a whole dispatcher.
+#include "dispatcher_test.h"
+
+#define WINDOW 16
+
+static int setup(void **state) {
+    struct dispatcher_test *test = test_create(1, 1);
+    test->options.window_max_events = WINDOW;
+    *state = test;
+    return 0;
+}
+
+static int teardown(void **state) {
+    test_destroy(*state);
+    return 0;
+}
+
+static void put_replay(struct dispatcher_test *test, const char *id, const char *subscription,
+                       const char *parts) {
+    char document[512];
+    snprintf(document, sizeof document,
+             "{\"space\":\"default\",\"replayId\":\"%s\",\"subscriptionId\":\"%s\","
+             "\"created\":\"2026-11-25T00:00:00Z\",\"partitions\":%s}",
+             id, subscription, parts);
+    test_put(test, RESOURCE_REPLAY, id, document);
+}
+
+static void assert_calls(struct dispatcher_test *test, const char *path, size_t from, size_t end,
+                         size_t least, size_t most) {
+    for (size_t i = from; i < end; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", i);
+        size_t calls = test_count_calls(test, path, id);
+        if (calls < least || calls > most) {
+            fail_msg("event %s came %zu times to %s", id, calls, path);
+        }
+    }
+}
+
+static void await_calls(struct dispatcher_test *test, const char *path, size_t from, size_t end,
+                        size_t count) {
+    for (size_t i = from; i < end; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", i);
+        test_await_calls(test, path, id, count);
+    }
+}
+
+// Delivered live, and committed, so that a crash repeats nothing of it.
+static void start_with(struct dispatcher_test *test, size_t count, const char *other) {
+    test_start_dispatcher(test);
+    test_emit_numbers(test, count);
+    test_await_calls(test, "/ok", NULL, count);
+    test_await_calls(test, other, NULL, count);
+    test_close_dispatcher(test);
+    test_start_dispatcher(test);
+}
+
+static void it_delivers_its_range_to_its_subscription_once(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "other", "/status/200", NULL);
+    start_with(test, 100, "/status/200");
+    put_replay(test, "r", "good", "[[20,70]]");
+    await_calls(test, "/ok", 20, 70, 2);
+    test_close_dispatcher(test);
+    test_start_dispatcher(test); // Its end is known.
+    test_emit_id(test, "live");
+    test_await_calls(test, "/ok", "live", 1);
+    test_close_dispatcher(test);
+    assert_calls(test, "/ok", 0, 20, 1, 1);
+    assert_calls(test, "/ok", 20, 70, 2, 2);
+    assert_calls(test, "/ok", 70, 100, 1, 1);
+    assert_int_equal(test_count_calls(test, "/status/200", NULL), 101);
+    assert_int_equal(test_committed(test), 101);
+}
+
+static void it_goes_on_after_a_crash_and_a_rebalance(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", "{\"maxInFlight\":1}");
+    start_with(test, 300, "/ok");
+    put_replay(test, "r", "good", "[[0,300]]");
+    test_await_calls(test, "/ok", NULL, 330);
+    test_crash_dispatcher(test);
+    test_start_dispatcher(test);
+    test_await_calls(test, "/ok", NULL, 400);
+    event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
+    await_calls(test, "/ok", 0, 300, 2);
+    test_close_dispatcher(test);
+    assert_int_equal(test_committed(test), 300);
+}
+
+static void one_that_hangs_holds_up_nothing_that_is_live(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
+    test_let_go(test, false);
+    start_with(test, 100, "/hold");
+    pthread_mutex_lock(&test->lock);
+    test->lets_go = false;
+    pthread_mutex_unlock(&test->lock);
+    put_replay(test, "r", "bad", "[[0,100]]");
+    test_await_calls(test, "/hold", NULL, 104);
+    for (size_t i = 0; i < 50; i++) {
+        test_emit(test, &(struct test_event){.id = "live"});
+    }
+    test_await_calls(test, "/ok", "live", 50);
+    test_let_go(test, false);
+    await_calls(test, "/hold", 0, 100, 2);
+    test_await_calls(test, "/hold", "live", 50);
+    test_close_dispatcher(test);
+    assert_calls(test, "/hold", 0, 100, 2, 2);
+    assert_int_equal(test_count_calls(test, "/ok", NULL), 150);
+}
+
+static void records_that_the_log_does_not_take_are_written_again(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    start_with(test, 50, "/ok");
+    for (uint64_t n = 1; n <= 4; n++) {
+        char id[8];
+        snprintf(id, sizeof id, "r%d", (int)n);
+        event_log_memory_fail_append(test->log, EVENT_LOG_CURSORS, n, 2, STATUS_TIMEOUT);
+        put_replay(test, id, "good", "[[0,50]]");
+        await_calls(test, "/ok", 0, 50, 1 + n);
+        test_close_dispatcher(test);
+        test_start_dispatcher(test);
+        assert_calls(test, "/ok", 0, 50, 1 + n, 1 + n);
+    }
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/ok", NULL), 250);
+}
+
+static void it_is_stopped_with_its_document_or_its_subscription(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":2}");
+    test_let_go(test, false);
+    start_with(test, 60, "/hold");
+    pthread_mutex_lock(&test->lock);
+    test->lets_go = false;
+    pthread_mutex_unlock(&test->lock);
+    put_replay(test, "r1", "bad", "[[0,60]]");
+    test_await_calls(test, "/hold", NULL, 62);
+    test_put(test, RESOURCE_REPLAY, "r1", NULL);
+    test_emit_id(test, "seen");
+    test_await_calls(test, "/ok", "seen", 1); // The end is known where the calls begin.
+    test_let_go(test, false);
+    test_await_calls(test, "/hold", "seen", 1);
+    assert_int_equal(test_count_calls(test, "/hold", NULL), 63);
+
+    pthread_mutex_lock(&test->lock);
+    test->lets_go = false;
+    pthread_mutex_unlock(&test->lock);
+    put_replay(test, "r2", "bad", "[[0,60]]");
+    test_await_calls(test, "/hold", NULL, 65);
+    test_put(test, RESOURCE_SUBSCRIPTION, "bad", NULL);
+    test_emit_id(test, "later");
+    test_await_calls(test, "/ok", "later", 1);
+    test_let_go(test, false);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/hold", NULL), 65);
+    assert_int_equal(test_committed(test), 62);
+}
+
+static void partitions_that_it_has_nothing_of_and_empty_ranges_end_at_once(void **state) {
+    (void)state;
+    struct dispatcher_test *test = test_create(2, 4);
+    test_subscribe(test, "good", "/ok", NULL);
+    start_with(test, 40, "/ok");
+    put_replay(test, "r1", "good", "[]");
+    put_replay(test, "r2", "good", "[[3,3],[0,2]]");
+    put_replay(test, "r3", "nobody", "[[0,2],[0,2]]");
+    test_await_calls(test, "/ok", NULL, 42);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/ok", NULL), 42);
+    test_destroy(test);
+}
+
+int main(void) {
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        TEST(it_delivers_its_range_to_its_subscription_once),
+        TEST(it_goes_on_after_a_crash_and_a_rebalance),
+        TEST(one_that_hangs_holds_up_nothing_that_is_live),
+        TEST(records_that_the_log_does_not_take_are_written_again),
+        TEST(it_is_stopped_with_its_document_or_its_subscription),
+        cmocka_unit_test(partitions_that_it_has_nothing_of_and_empty_ranges_end_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
