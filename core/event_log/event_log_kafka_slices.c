@@ -11,6 +11,8 @@
 #define READ_MS 5000
 #define LOOKUP_MS 3000
 #define MORE_MS 10
+// While it waits for records it looks so often whether the log is being closed.
+#define CLOSED_LOOK_MS 100
 #define LEADER_WAIT_MS 50
 #define RANGE_KEPT_US 1000000
 // So many partitions are being fetched ahead by one reader, each with QUEUE_KBYTES at the most.
@@ -289,7 +291,14 @@ static int wait_for_next(const struct fetch *fetch, const struct event_log_slice
     int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
     int64_t more_ms = fetch->next_offset < slice->end_offset ? MORE_MS : 0;
     int64_t wait_ms = slice->bytes->count > 0 && left_ms > more_ms ? more_ms : left_ms;
+    wait_ms = wait_ms < CLOSED_LOOK_MS ? wait_ms : CLOSED_LOOK_MS;
     return wait_ms > 0 ? (int)wait_ms : 0;
+}
+
+static bool may_wait_on(const struct slice_reader *reader, const struct event_log_slice *slice,
+                        int64_t until_us) {
+    return slice->bytes->count == 0 && clock_monotonic_us() < until_us &&
+           !slice_pool_is_closed(reader->log->slices);
 }
 
 // Waits for the first record, takes what is there besides.
@@ -301,6 +310,9 @@ static rd_kafka_resp_err_t take_messages(struct slice_reader *reader, struct fet
     while (goes_on && !record_slice_is_full(slice->bytes)) {
         rd_kafka_message_t *message = rd_kafka_consume(
             reader->topics[fetch->stream], fetch->partition, wait_for_next(fetch, slice, until_us));
+        if (!message && may_wait_on(reader, slice, until_us)) {
+            continue;
+        }
         if (!message) {
             return slice->bytes->count > 0 ? RD_KAFKA_RESP_ERR_NO_ERROR
                                            : RD_KAFKA_RESP_ERR__TIMED_OUT;

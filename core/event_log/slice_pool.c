@@ -7,6 +7,7 @@
 #include "core/event_log/read_count.h"
 #include "core/event_log/record_slice.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -50,7 +51,8 @@ struct slice_pool {
     size_t inside;
     int64_t look_due_us;
     bool is_looking;
-    bool is_closed;
+    atomic_bool is_closed;
+    pthread_cond_t emptied; // inside became 0
     bool is_stopping;
     struct worker workers[WORKERS]; // threads are started when there is work for them
     size_t worker_count;
@@ -67,6 +69,7 @@ struct slice_pool *slice_pool_create(const struct slice_store_ops *ops, void *st
             memory_allocate((size_t)partition_counts[stream] * sizeof *pool->ends[stream]);
     }
     pthread_mutex_init(&pool->lock, NULL);
+    pthread_cond_init(&pool->emptied, NULL);
     return pool;
 }
 
@@ -90,8 +93,7 @@ static void tell_query(struct event_loop_task *task) {
 
 // --- Under the lock.
 
-static void answer(struct slice_pool *pool, struct event_log_job *job, enum status status) {
-    pool->inside--;
+static void post_answer(struct event_log_job *job, enum status status) {
     job->task.next = NULL;
     if (job->is_query) {
         query_of(job)->status = status;
@@ -101,6 +103,14 @@ static void answer(struct slice_pool *pool, struct event_log_job *job, enum stat
         slice_of(job)->status = status;
         job->task.run = tell_slice;
         event_loop_post(slice_of(job)->loop, &job->task);
+    }
+}
+
+static void answer(struct slice_pool *pool, struct event_log_job *job, enum status status) {
+    post_answer(job, status);
+    pool->inside--;
+    if (pool->inside == 0) {
+        pthread_cond_broadcast(&pool->emptied);
     }
 }
 
@@ -502,7 +512,14 @@ void slice_pool_close(struct slice_pool *pool) {
     while (pool->first_ready) {
         answer(pool, take_out(pool, NULL, pool->first_ready), STATUS_CLOSED);
     }
+    while (pool->inside > 0) {
+        pthread_cond_wait(&pool->emptied, &pool->lock);
+    }
     pthread_mutex_unlock(&pool->lock);
+}
+
+bool slice_pool_is_closed(const struct slice_pool *pool) {
+    return atomic_load(&pool->is_closed);
 }
 
 void slice_pool_destroy(struct slice_pool *pool) {
@@ -526,6 +543,7 @@ void slice_pool_destroy(struct slice_pool *pool) {
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
         free(pool->ends[stream]);
     }
+    pthread_cond_destroy(&pool->emptied);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
 }

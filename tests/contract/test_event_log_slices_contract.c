@@ -239,6 +239,25 @@ static void a_closed_log_lets_no_slice_wait_and_takes_none(void **state) {
     event_log_slice_clear(&pending.slice);
 }
 
+// Whoever closed the log may free its slices when the loop has run what was posted until then.
+static void closing_answers_what_is_being_read(void **state) {
+    struct log_fixture *fixture = *state;
+    struct pending_slice pending[9] = {0};
+    for (size_t i = 0; i < ARRAY_LENGTH(pending); i++) {
+        pending[i].slice.stream = (enum event_log_stream)(i % EVENT_LOG_STREAM_COUNT);
+        pending[i].slice.from_offset = EVENT_LOG_BEGINNING;
+        pending[i].slice.wait_ms = 60000;
+        pending_slice_start(&pending[i], fixture->log, &fixture->loop);
+    }
+    event_log_close(fixture->log, 10000);
+    test_loop_stop(&fixture->loop); // runs what was posted
+    for (size_t i = 0; i < ARRAY_LENGTH(pending); i++) {
+        assert_true(pending[i].is_done);
+        event_log_slice_clear(&pending[i].slice);
+    }
+    test_loop_start(&fixture->loop);
+}
+
 // Each of several followers reads one partition from its own place, by turns with the others.
 static void many_followers_of_one_partition_miss_nothing(void **state) {
     struct log_fixture *fixture = *state;
@@ -422,6 +441,7 @@ static const struct CMUnitTest rules[] = {
     RULE(a_slice_whose_time_is_up_is_answered_without_records),
     RULE(a_partition_that_is_not_there_is_not_found),
     RULE(a_closed_log_lets_no_slice_wait_and_takes_none),
+    RULE(closing_answers_what_is_being_read),
     RULE(many_followers_of_one_partition_miss_nothing),
     RULE(slices_and_groups_do_not_see_each_other),
     RULE(every_stream_takes_records_and_gives_them_back),
