@@ -18,6 +18,7 @@
 #define REPLAYS_END BYTES("/replays")
 #define REPLAYS_MAX 100 // of a space
 #define TRIES_MAX 10
+#define SWEPT_MAX 16 // by one new replay
 
 // A replay that is begun or removed.
 struct replay_call {
@@ -31,7 +32,9 @@ struct replay_call {
     size_t from_count;
     struct buffer document; // empty: it is removed
     unsigned tries;
-    struct registry_edit edit;
+    const struct snapshot *snapshot;           // that the change is based on; edits point into it
+    struct registry_edit edits[1 + SWEPT_MAX]; // itself first
+    size_t edit_count;
     struct registry_change change;
 };
 
@@ -41,6 +44,7 @@ static void call_destroy(struct replay_call *call) {
     buffer_clear(&call->subscription);
     buffer_clear(&call->document);
     json_decref(call->asked.document);
+    snapshot_unref(call->snapshot);
     event_log_time_query_clear(&call->query);
     free(call->from);
     free(call);
@@ -89,9 +93,36 @@ static void change_done(struct registry_change *change) {
     }
 }
 
+// Replays of subscriptions that are gone end with the next one that begins.
+static void sweep(void *context, struct bytes space, struct bytes id,
+                  const struct json_t *document) {
+    struct replay_call *call = context;
+    const struct replay *replay = snapshot_replay(call->snapshot, space, id);
+    const struct subscription *subscription =
+        snapshot_subscription(call->snapshot, space, replay->subscription_id);
+    (void)document;
+    bool is_of_none =
+        !subscription || !bytes_equal(subscription->created, replay->subscription_created);
+    if (is_of_none && call->edit_count < ARRAY_LENGTH(call->edits)) {
+        call->edits[call->edit_count++] =
+            (struct registry_edit){.kind = RESOURCE_REPLAY, .space = space, .id = id};
+    }
+}
+
+static void plan(struct replay_call *call) {
+    call->edits[0] = (struct registry_edit){.kind = RESOURCE_REPLAY,
+                                            .space = buffer_bytes(&call->space),
+                                            .id = buffer_bytes(&call->id),
+                                            .document = buffer_bytes(&call->document)};
+    call->edit_count = 1;
+    if (call->document.size > 0) {
+        snapshot_each(call->snapshot, RESOURCE_REPLAY, buffer_bytes(&call->space), sweep, call);
+    }
+}
+
 // NULL, or why it cannot be any more.
-static const char *refusal(const struct replay_call *call, const struct snapshot *snapshot,
-                           unsigned *ret_status) {
+static const char *refusal(const struct replay_call *call, unsigned *ret_status) {
+    const struct snapshot *snapshot = call->snapshot;
     struct bytes space = buffer_bytes(&call->space);
     if (call->document.size == 0) {
         *ret_status = 404;
@@ -103,31 +134,27 @@ static const char *refusal(const struct replay_call *call, const struct snapshot
         return "Subscription not found.";
     }
     *ret_status = 409;
-    return snapshot_count(snapshot, RESOURCE_REPLAY, space) < REPLAYS_MAX
+    return snapshot_count(snapshot, RESOURCE_REPLAY, space) < REPLAYS_MAX + call->edit_count - 1
                ? NULL
                : "there are 100 replays in this space; delete one that is done";
 }
 
 static void try_change(struct replay_call *call) {
-    const struct snapshot *snapshot = registry_snapshot(call->admin->options.registry);
     unsigned status = 0;
-    const char *reason = refusal(call, snapshot, &status);
+    snapshot_unref(call->snapshot);
+    call->snapshot = registry_snapshot(call->admin->options.registry);
+    plan(call);
+    const char *reason = refusal(call, &status);
     if (reason) {
-        snapshot_unref(snapshot);
         fail(call, status, reason);
         return;
     }
     call->tries++;
-    call->edit = (struct registry_edit){.kind = RESOURCE_REPLAY,
-                                        .space = buffer_bytes(&call->space),
-                                        .id = buffer_bytes(&call->id),
-                                        .document = buffer_bytes(&call->document)};
-    call->change = (struct registry_change){.edits = &call->edit,
-                                            .edit_count = 1,
-                                            .based_on = snapshot_revision(snapshot),
+    call->change = (struct registry_change){.edits = call->edits,
+                                            .edit_count = call->edit_count,
+                                            .based_on = snapshot_revision(call->snapshot),
                                             .loop = call->admin->options.loop,
                                             .done = change_done};
-    snapshot_unref(snapshot);
     registry_apply(call->admin->options.registry, &call->change);
 }
 

@@ -138,6 +138,23 @@ def test_is_stopped_and_paused(gateway, make_function):
     assert len(numbers(function, replay_id)) < 300
 
 
+def test_ends_with_its_subscription(gateway, make_function):
+    function = make_function()
+    gateway.register_event_type("number")
+    subscription = subscribe(gateway, "function", function)
+    emit(gateway, "number", 0, 200)
+    wait_until(lambda: function.count() >= 200, 60, "what is live")
+    first = begin(gateway, subscription, **{"from": "earliest"}, ratePerSecond=20)
+    assert gateway.config("DELETE", subscription).status_code == 204
+    assert look(gateway, first)["state"] == "stopped"
+    subscription = subscribe(gateway, "again", function)
+    second = begin(gateway, subscription, **{"from": "earliest"})
+    await_done(gateway, second)
+    assert sorted(numbers(function, second)) == list(range(200)) and len(numbers(function, first)) < 200
+    listed = gateway.config("GET", "/v1/spaces/default/replays").json()["replays"]
+    assert [replay["replayId"] for replay in listed] == [second]  # The one of nobody was swept.
+
+
 def test_whose_deliveries_fail_goes_the_subscriptions_way(gateway, make_function):
     fails = threading.Event()
 
