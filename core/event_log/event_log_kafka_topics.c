@@ -203,6 +203,25 @@ static bool learn_partitions(struct kafka_log *log, enum event_log_stream stream
     return true;
 }
 
+// A leader that is known to the cluster may not know of it itself yet. What an idempotent producer
+// sends then fails, and when what it sent behind that is taken, the first is lost.
+static bool do_leaders_answer(struct kafka_log *log, enum event_log_stream stream,
+                              int64_t until_us) {
+    int32_t count = log->partition_counts[stream];
+    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(count);
+    for (int32_t i = 0; i < count; i++) {
+        rd_kafka_topic_partition_list_add(ends, log->topic_names[stream], i)->offset =
+            RD_KAFKA_OFFSET_END;
+    }
+    bool is_ready = rd_kafka_offsets_for_times(log->prompt.handle, ends, remaining_ms(until_us)) ==
+                    RD_KAFKA_RESP_ERR_NO_ERROR;
+    for (int i = 0; i < ends->cnt; i++) {
+        is_ready = is_ready && !ends->elems[i].err;
+    }
+    rd_kafka_topic_partition_list_destroy(ends);
+    return is_ready;
+}
+
 static enum status await_topic(struct kafka_log *log, enum event_log_stream stream,
                                int64_t until_us, struct error *error) {
     for (;;) {
@@ -212,7 +231,7 @@ static enum status await_topic(struct kafka_log *log, enum event_log_stream stre
         if (!failure) {
             bool is_ready = learn_partitions(log, stream, metadata);
             rd_kafka_metadata_destroy(metadata);
-            if (is_ready) {
+            if (is_ready && do_leaders_answer(log, stream, until_us)) {
                 return STATUS_OK;
             }
         }
