@@ -285,7 +285,10 @@ static struct cursor *create(struct subscription_queue *queue, const char *reaso
     cursor->reason = memory_copy_text(reason);
     cursor->timer.expired = look_again;
     queue->cursor = cursor;
-    metric_add(dispatcher_metrics()->detached, queue->replay ? 0 : 1);
+    if (!queue->replay) {
+        metric_add(dispatcher_metrics()->detached, 1);
+        cursor_lag_start(cursor);
+    }
     return cursor;
 }
 
@@ -455,6 +458,7 @@ void cursor_destroy(struct cursor *cursor) {
     }
     catch_up_forget(lane, cursor);
     event_loop_timer_stop(lane->loop, &cursor->timer);
+    cursor_lag_stop(cursor);
     cursor_progress_clear(&cursor->progress);
     metric_add(dispatcher_metrics()->detached, replay_of(cursor) ? 0 : -1);
     cursor->queue->cursor = NULL;

@@ -36,6 +36,7 @@
 #include "core/base/event_loop.h"
 #include "core/cursors/cursor_record.h"
 #include "core/event_log/event_log.h"
+#include "dispatcher/cursor_lag.h"
 #include "dispatcher/cursor_progress.h"
 
 #define CURSOR_EVENTS_MAX 512
@@ -78,6 +79,7 @@ struct cursor {
     bool is_changed; // beyond what was written last
     int64_t written_us;
     struct event_loop_timer timer; // to look again
+    struct cursor_lag lag;         // not of a replay
 
     struct start_query *start; // STARTING
     bool is_start;             // it began so, and that is to be written

@@ -121,6 +121,8 @@ def test_a_paused_subscription_gets_everything_when_it_is_resumed(make_gateway, 
     emit_numbers(gateway, 300, 50)
     assert paused.count() == 0
     wait_until(lambda: gateway.config("GET", path + "/status").json()["lag"] == 350, 60, "the lag")
+    lag = f'eventgateway_subscription_lag{{space="default",subscription="{subscription["subscriptionId"]}"}}'
+    wait_until(lambda: gateway.metrics().get(lag) == 350, 60, "the lag in the metrics")
     status = gateway.config("GET", path + "/status").json()
     assert status["state"] == "paused" and status["oldestUndelivered"] and status["lostToRetention"] == 0
     table = subprocess.check_output([*egctl, "lag"], text=True)
@@ -135,6 +137,7 @@ def test_a_paused_subscription_gets_everything_when_it_is_resumed(make_gateway, 
     await_numbers(paused, 360, "what came afterwards")
     assert paused.count() == 360
     wait_until(lambda: gateway.config("GET", path + "/status").json()["lag"] == 0, 60, "no lag")
+    assert gateway.metrics()[lag] == 0
     assert gateway.config("GET", path + "/status").json()["state"] == "live"
     assert gateway.config("GET", path + "x/status").status_code == 404
     assert gateway.config("POST", path + "/status").status_code == 405
