@@ -47,8 +47,8 @@ void slice_pool_cancel(struct slice_pool *pool, struct event_log_slice *slice);
 // The partition has records up to end_offset now. Any thread.
 void slice_pool_wake(struct slice_pool *pool, enum event_log_stream stream, int32_t partition,
                      int64_t end_offset);
-// Refuses what comes, answers what waits with CLOSED, and waits until what is being read is answered
-// too: afterwards the pool touches nobody's slice.
+// Refuses what comes, answers what waits with CLOSED, and waits until what is being read is
+// answered too: afterwards the pool touches nobody's slice.
 void slice_pool_close(struct slice_pool *pool);
 // For a store that reads: it need not wait for records any more. Any thread.
 bool slice_pool_is_closed(const struct slice_pool *pool);
