@@ -103,6 +103,7 @@ static void cover_live(struct cursor *cursor) {
         from = offsets[i] + 1;
     }
     offset_ranges_add(&cursor->progress.ranges, from, live_next(cursor));
+    offset_ranges_cut(&cursor->progress.ranges, cursor->progress.read_offset);
     free(offsets);
 }
 
@@ -367,6 +368,21 @@ void cursor_detach(struct subscription_queue *queue, const char *reason) {
     }
 }
 
+// Live deliveries below offset whose calls run: those of an earlier subscription of the same id.
+static size_t running_below(const struct subscription_queue *queue, int64_t offset,
+                            int64_t *ret_offsets) {
+    size_t count = 0;
+    for (const struct delivery *delivery = queue->started.first; delivery;
+         delivery = delivery->next) {
+        bool is_running = delivery->state != DELIVERY_RETRY_WAIT && !delivery->taken->cursor;
+        if (is_running && delivery->taken->place.offset < offset) {
+            ret_offsets[count++] = delivery->taken->place.offset;
+        }
+    }
+    qsort(ret_offsets, count, sizeof *ret_offsets, compare_offsets);
+    return count;
+}
+
 static void start_found(void *context, int64_t offset) {
     struct cursor *cursor = context;
     cursor->start = NULL;
@@ -374,10 +390,13 @@ static void start_found(void *context, int64_t offset) {
         cursor_read_failed(cursor);
         return;
     }
-    // What live matching has made of the subscription since is finished or held.
+    // What live matching has made of the subscription since is finished or held; what lies before
+    // its start is none of its events, also where the live position has not been there yet.
+    int64_t *running = memory_allocate((delivery_count(cursor->queue) + 1) * sizeof *running);
+    size_t count = running_below(cursor->queue, offset, running);
     cursor_progress_clear(&cursor->progress);
-    cursor_progress_init(&cursor->progress,
-                         offset < cursor->live_first ? offset : cursor->live_first, NULL);
+    cursor_progress_init_unfinished(&cursor->progress, running, count, offset);
+    free(running);
     cover_live(cursor);
     cursor->state = CURSOR_DETACHING;
     cursor->is_changed = true;

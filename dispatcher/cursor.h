@@ -20,7 +20,8 @@
 //
 // Invariants:
 //   1. Live deliveries are forgotten, and live matching skips the subscription, only when the log
-//      has confirmed a record whose position is not above the lowest of them.
+//      has confirmed a record whose position is not above the lowest of them; what lies before
+//      the start of a new subscription is none of its deliveries.
 //   2. Live matching goes on at exactly one offset (until), and the cursor serves everything below
 //      it: no gap, and nothing twice.
 //   3. The removal is written only when everything below until is finished.

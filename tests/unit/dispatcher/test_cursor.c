@@ -2,6 +2,8 @@
 // laggards.h promise, over a whole dispatcher.
 #include "dispatcher_test.h"
 
+#include "core/base/clock.h"
+#include "core/base/text.h"
 #include "core/cursors/cursor_fold.h"
 
 #define WINDOW 16
@@ -235,6 +237,58 @@ static void several_loops_and_partitions_catch_up_together(void **state) {
     test_destroy(test);
 }
 
+// Events 0 to 9 lie before the time, 10 to 14 at or after it: offsets by time are of milliseconds.
+static int64_t emit_around_a_time(struct dispatcher_test *test) {
+    emit_range(test, 0, 10);
+    int64_t time_ms = clock_wall_us() / 1000 + 1;
+    while (clock_wall_us() / 1000 < time_ms) {
+        sched_yield();
+    }
+    emit_range(test, 10, 5);
+    return time_ms;
+}
+
+static void subscribe_from(struct dispatcher_test *test, const char *id, int64_t time_ms) {
+    char document[512];
+    char start[TIMESTAMP_TEXT_SIZE];
+    timestamp_format(time_ms * 1000, start);
+    snprintf(document, sizeof document,
+             "{\"space\":\"default\",\"subscriptionId\":\"%s\",\"type\":\"async\",\"eventType\":"
+             "\"test\",\"functionId\":\"late\",\"method\":\"POST\",\"path\":\"/\",\"start\":\"%s\","
+             "\"created\":\"1\"}",
+             id, start);
+    test_put_function(test, "late", "/late");
+    test_put(test, RESOURCE_SUBSCRIPTION, id, document);
+}
+
+static void assert_began_at_the_time(struct dispatcher_test *test) {
+    await_each(test, "/late", 10, 5);
+    emit_range(test, 15, 5);
+    await_each(test, "/late", 10, 10);
+    await_detached(0);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/late", NULL), 10);
+}
+
+static void a_start_by_time_goes_back_behind_the_live_position(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_start_dispatcher(test);
+    int64_t time_ms = emit_around_a_time(test);
+    await_each(test, "/ok", 0, 15);
+    subscribe_from(test, "late", time_ms);
+    assert_began_at_the_time(test);
+}
+
+static void a_start_by_time_holds_where_the_live_position_is_behind_it(void **state) {
+    struct dispatcher_test *test = *state;
+    int64_t time_ms = emit_around_a_time(test);
+    subscribe_from(test, "late", time_ms);
+    test_start_dispatcher(test); // It has read nothing yet.
+    assert_began_at_the_time(test);
+    assert_int_equal(test_committed(test), 20);
+}
+
 int main(void) {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {
@@ -246,6 +300,8 @@ int main(void) {
         TEST(a_deleted_subscription_leaves_no_cursor),
         TEST(a_position_that_the_group_has_lost_is_taken_from_the_cursors),
         TEST(what_retention_took_from_a_cursor_is_counted),
+        TEST(a_start_by_time_goes_back_behind_the_live_position),
+        TEST(a_start_by_time_holds_where_the_live_position_is_behind_it),
         cmocka_unit_test(several_loops_and_partitions_catch_up_together),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
