@@ -11,6 +11,7 @@ import uuid
 import pytest
 
 from conftest import cluster_arguments
+from support.cluster import await_settled
 from support.gateway import Gateway, wait_until
 from support.order import KeyedProducer, OrderChecker
 
@@ -78,6 +79,7 @@ def test_keys_keep_their_order_when_dispatchers_are_killed(nodes, checker, plan,
     nodes.entry.register_event_type("step")
     nodes.entry.subscribe("ordered", "step", delivery={
         "ordering": "key", "batch": {"maxEvents": batch, "maxWaitMs": 5}, "retry": RETRY})
+    await_settled(nodes.entry, len({nodes.entry, *nodes.victims}))
     producer = KeyedProducer(lambda: nodes.entry.events_url, "step", KEYS, pause_s=0.002).start()
     kills = 0
     until = time.monotonic() + SECONDS

@@ -3,7 +3,7 @@
 import time
 
 from conftest import cluster_arguments
-from support.gateway import Gateway
+from support.gateway import Gateway, wait_until
 
 
 def start_again(gateway):
@@ -16,6 +16,21 @@ def start_again(gateway):
             if gateway.process.poll() != 1 or time.monotonic() > deadline:
                 raise
             time.sleep(0.5)
+
+
+def await_settled(entry, count):
+    """So many nodes are there, each has the configuration that entry has, and each dispatcher has partitions: what
+    happens while nodes are still joining is no disturbance of a plan, and an event that comes before a node knows of
+    a subscription does not reach it."""
+    revision = entry.metrics()["eventgateway_registry_revision"]
+
+    def is_settled():
+        seen = entry.config("GET", "/v1/cluster").json()
+        return (not seen.get("unownedPartitions") and len(seen["nodes"]) == count and
+                all(node["revision"] >= revision and (node["partitions"] or "dispatcher" not in node["roles"])
+                    for node in seen["nodes"]))
+
+    wait_until(is_settled, 90, "the cluster to settle")
 
 
 class Cluster:

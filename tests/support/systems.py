@@ -6,7 +6,7 @@ import signal
 import urllib.parse
 
 from conftest import cluster_arguments
-from support.cluster import start_again
+from support.cluster import await_settled, start_again
 from support.gateway import Gateway
 from support.log_audit import KafkaLog, SqliteLog
 from support.stack import Stack
@@ -28,6 +28,9 @@ class Embedded:
     def __init__(self, folder):
         self.data = folder / "data"
         self.entry = Gateway(["dev", "--data", self.data], folder / "gateway.log").start()
+
+    def settle(self):
+        await_settled(self.entry, 1)
 
     def targets(self):
         return [address(self.entry)]
@@ -81,6 +84,9 @@ class Cluster:
                                       zookeeper_session=f"{SESSION_S}s", **options)
         self.nodes[name] = Gateway(arguments + SHORT_SESSIONS, self.folder / f"{name}.log", prefix=prefix)
         start_again(self.nodes[name])
+
+    def settle(self):
+        await_settled(self.entry, len(self.nodes))
 
     def targets(self):
         return [address(node) for name, node in self.nodes.items() if name.startswith("ingest")]
