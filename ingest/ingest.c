@@ -283,19 +283,20 @@ void ingest_request_refused(void *context, const struct http_refused_request *re
     }
 }
 
-static void append_all(struct ingest *ingest) {
+static void append_awaited(struct ingest *ingest) {
     append_received(ingest);
-    append_recordings(ingest);
+    append_awaited_recordings(ingest);
 }
 
 static void gathered(struct event_loop_timer *timer) {
-    append_all(CONTAINER_OF(timer, struct ingest, gathering));
+    append_awaited(CONTAINER_OF(timer, struct ingest, gathering));
 }
 
 // What was received goes to the log now, or, when the log has much to do, with what comes shortly.
 static bool turn_ended(struct event_loop_hook *hook) {
     struct ingest *ingest = CONTAINER_OF(hook, struct ingest, turn_end);
-    bool has_some = ingest->first_received || ingest->first_recording;
+    append_recordings_if_due(ingest);
+    bool has_some = ingest->first_received || ingest->awaited_recordings.first;
     if (!has_some || ingest->gathering.heap_index > 0) {
         return false;
     }
@@ -303,7 +304,7 @@ static bool turn_ended(struct event_loop_hook *hook) {
     if (gather_us > 0) {
         event_loop_timer_start(ingest->options.loop, &ingest->gathering, gather_us);
     } else {
-        append_all(ingest);
+        append_awaited(ingest);
     }
     return false;
 }
@@ -324,7 +325,7 @@ enum status ingest_create(const struct ingest_options *options, struct ingest **
     };
     ingest->authorizer_cache = authorizer_cache_create();
     ingest->last_received = &ingest->first_received;
-    ingest->last_recording = &ingest->first_recording;
+    recordings_init(ingest);
     ingest->gathering.expired = gathered;
     ingest->turn_end.before_wait = turn_ended;
     event_loop_hook_add(options->loop, &ingest->turn_end);
@@ -332,17 +333,21 @@ enum status ingest_create(const struct ingest_options *options, struct ingest **
     return STATUS_OK;
 }
 
+static void append_all(struct ingest *ingest) {
+    event_loop_timer_stop(ingest->options.loop, &ingest->gathering);
+    append_awaited(ingest);
+    append_recordings(ingest);
+}
+
 void ingest_close_door(struct ingest *ingest) {
     ingest->is_closed = true;
     // The log may be closed next, and the callers of recorded calls are answered already.
-    event_loop_timer_stop(ingest->options.loop, &ingest->gathering);
     append_all(ingest);
 }
 
 void ingest_destroy(struct ingest *ingest) {
     event_loop_hook_remove(ingest->options.loop, &ingest->turn_end);
     authorizer_cache_destroy(ingest->authorizer_cache);
-    event_loop_timer_stop(ingest->options.loop, &ingest->gathering);
     append_all(ingest);
     free(ingest);
 }

@@ -13,6 +13,11 @@
 
 struct authorizer_cache;
 
+struct recording_list {
+    struct recording *first, **last;
+    size_t count;
+};
+
 struct ingest {
     struct ingest_options options;
     struct system_emitter emitter;
@@ -25,7 +30,11 @@ struct ingest {
     struct event_loop_hook turn_end;
     struct event_loop_timer gathering;
     struct reception *first_received, **last_received;
-    struct recording *first_recording, **last_recording;
+    struct recording_list awaited_recordings; // callers wait for them
+    // Nobody waits for these: handed over every few milliseconds, or when there are many.
+    struct recording_list recordings;
+    struct event_loop_timer recordings_due;
+    int64_t recorded_us; // when that was done last
 };
 
 // One request on its way through ingest: from ingest_handle to the answer. It owns everything here

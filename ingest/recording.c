@@ -9,6 +9,10 @@
 #include "core/events/event_record.h"
 #include "ingest/ingest_private.h"
 
+// Records that go together cost the store a fraction. What nobody waits for may wait for that.
+#define RECORDINGS_PAUSE_US 5000
+#define RECORDINGS_MAX 256
+
 static struct metric_family lost_family = {
     .name = "eventgateway_sync_events_not_recorded_total",
     .help = "Events of synchronous calls that the log did not take; the callers were answered.",
@@ -17,7 +21,7 @@ static struct metric_family lost_family = {
 
 struct recording {
     struct event_log_append append;
-    struct recording *next; // in what the loop's turn has brought so far
+    struct recording *next; // in its list, until it is handed over
     struct encoded_record encoded;
     const struct event *event;
     recording_done_fn done;
@@ -80,6 +84,16 @@ static struct recording *recording_create(const struct event *event,
     return recording;
 }
 
+static void list_init(struct recording_list *list) {
+    *list = (struct recording_list){.last = &list->first};
+}
+
+static void list_add(struct recording_list *list, struct recording *recording) {
+    *list->last = recording;
+    list->last = &recording->next;
+    list->count++;
+}
+
 void recording_start(struct ingest *ingest, const struct event *event,
                      const struct recording_marks *marks, recording_done_fn done, void *context) {
     struct recording *recording = recording_create(event, marks);
@@ -90,15 +104,14 @@ void recording_start(struct ingest *ingest, const struct event *event,
         .record = recording->encoded.record,
         .loop = ingest->options.loop,
         .done = recording_done,
+        .is_patient = done == NULL,
     };
-    *ingest->last_recording = recording;
-    ingest->last_recording = &recording->next;
+    list_add(done ? &ingest->awaited_recordings : &ingest->recordings, recording);
 }
 
-void append_recordings(struct ingest *ingest) {
-    struct recording *recording = ingest->first_recording;
-    ingest->first_recording = NULL;
-    ingest->last_recording = &ingest->first_recording;
+static void append_list(struct ingest *ingest, struct recording_list *list) {
+    struct recording *recording = list->first;
+    list_init(list);
     while (recording) {
         struct recording *next = recording->next;
         enum status status = event_log_append(ingest->options.log, &recording->append);
@@ -107,4 +120,38 @@ void append_recordings(struct ingest *ingest) {
         }
         recording = next;
     }
+}
+
+void append_awaited_recordings(struct ingest *ingest) {
+    append_list(ingest, &ingest->awaited_recordings);
+}
+
+void append_recordings(struct ingest *ingest) {
+    event_loop_timer_stop(ingest->options.loop, &ingest->recordings_due);
+    ingest->recorded_us = event_loop_now_us(ingest->options.loop);
+    append_list(ingest, &ingest->recordings);
+}
+
+void append_recordings_if_due(struct ingest *ingest) {
+    if (!ingest->recordings.first) {
+        return;
+    }
+    int64_t left_us =
+        ingest->recorded_us + RECORDINGS_PAUSE_US - event_loop_now_us(ingest->options.loop);
+    bool is_due = left_us <= 0 || ingest->is_closed;
+    if (is_due || ingest->recordings.count >= RECORDINGS_MAX) {
+        append_recordings(ingest);
+    } else if (ingest->recordings_due.heap_index == 0) {
+        event_loop_timer_start(ingest->options.loop, &ingest->recordings_due, left_us);
+    }
+}
+
+static void recordings_due(struct event_loop_timer *timer) {
+    append_recordings(CONTAINER_OF(timer, struct ingest, recordings_due));
+}
+
+void recordings_init(struct ingest *ingest) {
+    list_init(&ingest->awaited_recordings);
+    list_init(&ingest->recordings);
+    ingest->recordings_due.expired = recordings_due;
 }

@@ -15,11 +15,17 @@ struct recording_marks {
 
 typedef void (*recording_done_fn)(void *context);
 
-// Appends event with these marks at the end of the loop's turn. done (may be NULL) follows exactly
-// once, later, on the loop, whatever became of the append: a loss is counted and logged here.
+// Appends event with these marks: with a done, at the end of the loop's turn; without one, a few
+// milliseconds later at the most, together with others. done follows exactly once, later, on the
+// loop, whatever became of the append: a loss is counted and logged here.
 void recording_start(struct ingest *ingest, const struct event *event,
                      const struct recording_marks *marks, recording_done_fn done, void *context);
-// The appends of all calls that this turn of the loop has begun.
+void recordings_init(struct ingest *ingest);
+// Hands over what callers wait for.
+void append_awaited_recordings(struct ingest *ingest);
+// The others, when it is time: what has not come for a while goes at once.
+void append_recordings_if_due(struct ingest *ingest);
+// The others, now. Nothing is due later.
 void append_recordings(struct ingest *ingest);
 
 #endif

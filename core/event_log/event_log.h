@@ -38,6 +38,7 @@ struct event_log_append {
     struct record record;
     struct event_loop *loop; // where done is called
     void (*done)(struct event_log_append *append);
+    bool is_patient; // nobody waits for the answer: the store may gather it with others for longer
 
     // The answer, set before done. OK: durable at partition and offset. TIMEOUT, UNAVAILABLE:
     // nothing is promised, the record may be there or not. TOO_LARGE: the store will never take it.

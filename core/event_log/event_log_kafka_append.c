@@ -71,8 +71,8 @@ static enum status take(struct kafka_producer *producer, struct event_log_append
 static struct kafka_producer *choose_producer(struct kafka_log *log,
                                               const struct event_log_append *append) {
     bool may_gather = append->stream == EVENT_LOG_EVENTS && append->record.key.size == 0;
-    return may_gather && kafka_inside(log) >= GATHERING_FROM_INSIDE ? &log->gathering
-                                                                    : &log->prompt;
+    bool gathers = append->is_patient || kafka_inside(log) >= GATHERING_FROM_INSIDE;
+    return may_gather && gathers ? &log->gathering : &log->prompt;
 }
 
 enum status kafka_append(struct event_log *base, struct event_log_append *append) {

@@ -48,6 +48,15 @@ def test_what_was_answered_is_in_the_log_when_it_is_durable(make_gateway, store_
     wait_until(lambda: numbers(listener) == set(range(10)), what="all ten from the log")
 
 
+def test_what_was_answered_is_in_the_log_after_an_orderly_stop(make_gateway, store_arguments, make_function):
+    gateway = make_gateway(store_arguments)
+    listener = serve_calls(gateway, make_function)
+    call(gateway, 10)
+    gateway.stop()
+    make_gateway(store_arguments)
+    wait_until(lambda: numbers(listener) == set(range(10)), what="all ten from the log")
+
+
 def test_without_recording_the_log_stays_as_it_is(make_gateway, store_arguments, make_function):
     gateway = make_gateway([*store_arguments, "--record-sync", "off"])
     listener = serve_calls(gateway, make_function)

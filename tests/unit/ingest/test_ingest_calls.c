@@ -93,6 +93,15 @@ static void a_recording_that_fails_leaves_the_caller_his_answer(void **state) {
     expect(state, "POST /", INVOKE, "", 200, "{}");
 }
 
+static void each_of_many_calls_is_recorded(void **state) {
+    struct ingest_fixture *fixture = *state;
+    for (size_t i = 0; i < 20; i++) {
+        expect(state, "POST /", INVOKE, "", 200, "{}");
+    }
+    recorder_await_received(&fixture->recorder, 20);
+    expect_stored(state, 20);
+}
+
 static void recording_can_be_switched_off(void **state) {
     expect(state, "POST /", INVOKE, "", 200, "{}");
     expect(state, "GET /sync/a", "", "", 200, NULL);
@@ -341,6 +350,7 @@ int main(void) {
         FIXTURE_TEST(an_answer_does_not_wait_for_the_log),
         WITH(durable_setup, a_durable_recording_is_waited_for),
         WITH(durable_setup, a_recording_that_fails_leaves_the_caller_his_answer),
+        WITH(fixture_setup, each_of_many_calls_is_recorded),
         WITH(off_setup, recording_can_be_switched_off),
         FIXTURE_TEST(an_authorizer_that_grants_marks_the_event),
         FIXTURE_TEST(whatever_else_an_authorizer_says_refuses_the_event),
