@@ -4,6 +4,7 @@
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "dispatcher/cursor.h"
+#include "dispatcher/delivery_outcome.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/parking.h"
@@ -69,13 +70,14 @@ static bool may_retry(const struct delivery *delivery) {
 }
 
 static void wait_us(struct delivery *delivery, int64_t wait_us);
+static void delay_until(struct delivery *delivery, int64_t due_us);
 
 static void timer_expired(struct event_loop_timer *timer) {
     struct delivery *delivery = CONTAINER_OF(timer, struct delivery, timer);
     struct subscription_queue *queue = delivery->queue;
     schedule_stop_waiting(delivery);
     if (milliseconds_until(delivery->due_us) > 0) {
-        schedule_delay(delivery, delivery->due_us);
+        delay_until(delivery, delivery->due_us);
     } else if (is_too_much_due(queue) || is_suspended(queue)) {
         postpone(delivery);
     } else if (!may_retry(delivery)) {
@@ -186,7 +188,7 @@ static void park(struct delivery *delivery) {
 
 // A share that always fails must leave the window to the others, so when too many wait in memory
 // short waits are parked too. Of eg.retry.* itself only what is due soon waits in memory.
-bool schedule_delays_in_log(const struct delivery *delivery, int64_t due_us) {
+static bool delays_in_log(const struct delivery *delivery, int64_t due_us) {
     const struct subscription_queue *queue = delivery->queue;
     const struct partition *partition = queue->partition;
     bool is_crowded = partition->tier == PARTITION_OF_EVENTS &&
@@ -198,9 +200,9 @@ bool schedule_delays_in_log(const struct delivery *delivery, int64_t due_us) {
            (milliseconds_until(due_us) > partition->lane->tiers->park_after_ms || is_crowded);
 }
 
-void schedule_delay(struct delivery *delivery, int64_t due_us) {
+static void delay_until(struct delivery *delivery, int64_t due_us) {
     delivery->due_us = due_us;
-    if (schedule_delays_in_log(delivery, due_us)) {
+    if (delays_in_log(delivery, due_us)) {
         park(delivery);
     } else if (partition_is_fed(delivery->queue->partition)) {
         wait_in_memory(delivery);
@@ -209,4 +211,16 @@ void schedule_delay(struct delivery *delivery, int64_t due_us) {
         delivery->state = DELIVERY_WAITING;
         delivery_forget(delivery);
     }
+}
+
+void schedule_delay(struct delivery *delivery, int64_t due_us, struct delivery_note *note) {
+    note->kind = delays_in_log(delivery, due_us) ? OUTCOME_PARKED : OUTCOME_RETRY;
+    note->next_attempt_us = due_us;
+    delivery_note_outcome(delivery, note); // Before: the delivery may be gone afterwards.
+    delay_until(delivery, due_us);
+}
+
+void schedule_delay_early(struct delivery *delivery) {
+    schedule_delay(delivery, delivery->taken->not_before_us,
+                   &(struct delivery_note){.reason = BYTES("delivernotbefore")});
 }

@@ -1,0 +1,33 @@
+// A replay: a cursor in a queue of its own, with an end, that is never attached.
+#include "dispatcher/cursor_private.h"
+
+void cursor_replay(struct subscription_queue *queue, const struct cursor_record *record) {
+    struct cursor *cursor = cursor_create(queue, CURSOR_REASON_REPLAY);
+    cursor->created = bytes_to_text(queue->subscription->created);
+    cursor->until = record->until;
+    cursor->state = cursor->posted = CURSOR_CATCHING_UP;
+    cursor->posted_position = record->position;
+    cursor->lost = record->lost;
+    cursor->delivered = record->delivered;
+    cursor->failed = record->failed;
+    cursor->is_changed = true;
+    cursor_progress_init(&cursor->progress, record->position, &record->finished);
+}
+
+void cursor_stop_replay(struct cursor *cursor) {
+    cursor->queue->is_gone = true; // Calls that run are the last ones.
+    cursor_rewind(cursor);
+    cursor_doom(cursor);
+}
+
+void cursor_count(struct cursor *cursor, bool is_delivered) {
+    cursor->delivered += is_delivered;
+    cursor->failed += !is_delivered;
+}
+
+void cursor_skip_to(struct cursor *cursor, int64_t first_offset) {
+    int64_t next = first_offset < cursor->until ? first_offset : cursor->until;
+    cursor->lost += next - cursor->progress.read_offset;
+    cursor_progress_read(&cursor->progress, next);
+    cursor->is_changed = true;
+}
