@@ -1,11 +1,7 @@
 #include "core/base/http_client.h"
 
-#include "core/base/client_sockets.h"
 #include "core/base/event_loop.h"
-#include "core/base/http2_sockets.h"
-#include "core/base/http_call.h"
-#include "core/base/http_hosts.h"
-#include "core/base/http_listener.h"
+#include "core/base/http_client_state.h"
 #include "core/base/memory.h"
 
 #include <curl/curl.h>
@@ -14,74 +10,12 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 enum {
     PER_HOST_DEFAULT = 256,
     CONNECTIONS_DEFAULT = 4096,
-    ANSWER_DEFAULT_BYTES = 6 * 1024 * 1024,
     ANSWERS_DEFAULT_BYTES = 256 * 1024 * 1024,
-    ANSWER_HEAD_MAX_BYTES = 64 * 1024,
-    TIMEOUT_DEFAULT_MS = 30 * 1000,
-    CALLS_KEPT_MAX = 1024,
-};
-
-// How a call comes to speak HTTP/2 without TLS. One that should find a connection and does not is
-// begun again as one that opens it: nothing was sent.
-enum clear_http2 {
-    CLEAR_HTTP2_NOT,
-    CLEAR_HTTP2_FINDS, // a connection that another call has opened, or is opening
-    CLEAR_HTTP2_OPENS, // by prior knowledge
-};
-
-struct http_call {
-    struct http_client *client;
-    CURL *easy;
-    http_call_done_fn done;
-    void *context;
-    int64_t started_us;
-    size_t answer_max_bytes;
-    size_t answer_counted;      // of its body, in the client's answer_bytes
-    struct http_call_head head; // what is sent
-    struct curl_slist *lines;   // one array over head
-    size_t line_capacity;
-    struct http_answer_text answer;
-    bool is_inside; // it runs or waits for a place at its host
-    struct http_host_place place;
-    struct event_loop_timer wait_timer; // of a place: as long as the call itself may take
-    bool is_too_large;
-    enum clear_http2 clear_http2;
-    bool found_no_connection; // with FINDS
-    char *url;                // the last one that was found to be well-formed
-    char forbidden[512];      // why the last address was not connected to; "" = none was refused
-    char curl_text[CURL_ERROR_SIZE];
-    enum http_call_result early_result; // of a call that ended without curl
-    struct http_call *next;
-    struct http_call *previous;
-};
-
-struct http_client {
-    struct event_loop *loop;
-    struct http_client_options options;
-    CURLM *multi;
-    CURLU *url;                        // scratch, to check URLs
-    struct event_loop_timer timer;     // curl's
-    struct event_loop_timer end_timer; // calls the done of what is in ended
-    struct http_hosts *hosts;
-    struct http2_sockets http2_sockets;
-    struct client_sockets sockets;
-    struct http_call *calls; // that run or wait for a place
-    struct http_call *ended; // cancelled or never begun, oldest first
-    struct http_call **ended_last;
-    struct http_call *kept; // for reuse, with their easy handles
-    size_t kept_count;
-    size_t calls_inside;
-    size_t answer_bytes; // of all answers that are there or coming in
-    bool is_closing;
 };
 
 static void initialize_curl(void) {
@@ -92,8 +26,6 @@ static void initialize_curl_once(void) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     pthread_once(&once, initialize_curl);
 }
-
-// --- Calls
 
 static void link_call(struct http_client *client, struct http_call *call) {
     call->previous = NULL;
@@ -117,203 +49,12 @@ static void unlink_call(struct http_client *client, struct http_call *call) {
     call->previous = NULL;
 }
 
-static void free_call(struct http_call *call) {
-    curl_easy_cleanup(call->easy);
-    http_call_head_clear(&call->head);
-    free(call->lines);
-    http_answer_text_clear(&call->answer);
-    free(call->url);
-    free(call);
-}
-
-static void keep_call(struct http_client *client, struct http_call *call) {
-    client->answer_bytes -= call->answer_counted;
-    call->answer_counted = 0;
-    if (client->kept_count >= CALLS_KEPT_MAX) {
-        free_call(call);
-        return;
-    }
-    http_answer_text_reset(&call->answer);
-    call->next = client->kept;
-    client->kept = call;
-    client->kept_count++;
-}
-
-static size_t take_answer_head(char *data, size_t item, size_t count, void *context) {
-    struct http_call *call = context;
-    size_t size = item * count;
-    if (!http_answer_text_add_line(&call->answer, (struct bytes){data, size},
-                                   ANSWER_HEAD_MAX_BYTES)) {
-        call->is_too_large = true;
-        return 0;
-    }
-    return size;
-}
-
-static size_t take_answer_body(char *data, size_t item, size_t count, void *context) {
-    struct http_call *call = context;
-    size_t size = item * count;
-    struct http_client *client = call->client;
-    if (size > call->answer_max_bytes - call->answer.body.size ||
-        size > client->options.answers_max_bytes - client->answer_bytes) {
-        call->is_too_large = true;
-        return 0;
-    }
-    client->answer_bytes += size;
-    call->answer_counted += size;
-    buffer_append(&call->answer.body, (struct bytes){data, size});
-    return size;
-}
-
-// The one place where a connection begins, with the address that the name has led to.
-static curl_socket_t open_socket(void *context, curlsocktype purpose,
-                                 struct curl_sockaddr *address) {
-    (void)purpose;
-    struct http_call *call = context;
-    if (call->clear_http2 == CLEAR_HTTP2_FINDS) {
-        call->found_no_connection = true;
-        return CURL_SOCKET_BAD;
-    }
-    if (!target_rules_allow(call->client->options.targets, &address->addr)) {
-        char text[64];
-        http_address_text(&address->addr, text, sizeof text);
-        snprintf(call->forbidden, sizeof call->forbidden, "%s", text);
-        return CURL_SOCKET_BAD;
-    }
-    int fd = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-    if (fd >= 0) {
-        client_sockets_opened(&call->client->sockets, fd);
-    }
-    if (fd >= 0 && call->clear_http2 == CLEAR_HTTP2_OPENS) {
-        http2_sockets_opened(&call->client->http2_sockets, fd, http_url_origin(call->url));
-    }
-    return fd;
-}
-
-static int close_socket(void *context, curl_socket_t fd) {
-    struct http_client *client = context;
-    http2_sockets_closed(&client->http2_sockets, fd);
-    client_sockets_closed(&client->sockets, fd);
-    return close(fd);
-}
-
-static struct http_call *create_call(struct http_client *client) {
-    struct http_call *call = memory_allocate(sizeof *call);
-    call->client = client;
-    call->easy = curl_easy_init();
-    if (!call->easy) {
-        abort();
-    }
-    CURL *easy = call->easy;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, call);
-    curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, call->curl_text);
-    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
-    curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
-    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(easy, CURLOPT_TCP_NODELAY, 1L);
-    curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
-    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, take_answer_head);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, call);
-    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_answer_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, call);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, call);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
-    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, client);
-    if (client->options.ca_file) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, client->options.ca_file);
-    }
-    return call;
-}
-
-static struct http_call *take_call(struct http_client *client) {
-    struct http_call *call = client->kept;
-    if (!call) {
-        return create_call(client);
-    }
-    client->kept = call->next;
-    client->kept_count--;
-    call->next = NULL;
-    return call;
-}
-
-// --- The end of a call
-
-static enum http_call_result result_of(const struct http_call *call, CURLcode code) {
-    if (code == CURLE_OK) {
-        // curl takes a connection that ends within the head for an answer without a body.
-        return call->answer.head_has_ended ? HTTP_CALL_ANSWERED : HTTP_CALL_CUT_OFF;
-    }
-    if (call->is_too_large) {
-        return HTTP_CALL_ANSWER_TOO_LARGE;
-    }
-    switch (code) {
-    case CURLE_FILESIZE_EXCEEDED:
-        return HTTP_CALL_ANSWER_TOO_LARGE;
-    case CURLE_OPERATION_TIMEDOUT:
-        return HTTP_CALL_TIMED_OUT;
-    case CURLE_COULDNT_CONNECT:
-        return call->forbidden[0] != '\0' ? HTTP_CALL_FORBIDDEN : HTTP_CALL_UNREACHABLE;
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_SSL_CERTPROBLEM:
-    case CURLE_SSL_CIPHER:
-    case CURLE_SSL_CACERT_BADFILE:
-    case CURLE_SSL_INVALIDCERTSTATUS:
-    case CURLE_SSL_ISSUER_ERROR:
-    case CURLE_SSL_PINNEDPUBKEYNOTMATCH:
-    case CURLE_SSL_ENGINE_INITFAILED:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_USE_SSL_FAILED:
-    case CURLE_NO_CONNECTION_AVAILABLE:
-        return HTTP_CALL_UNREACHABLE;
-    default:
-        return HTTP_CALL_CUT_OFF;
-    }
-}
-
-// Puts the reason into call->forbidden for the results that curl has no words for.
-static const char *text_of(struct http_call *call, enum http_call_result result, CURLcode code) {
-    switch (result) {
-    case HTTP_CALL_ANSWERED:
-        return "";
-    case HTTP_CALL_CANCELLED:
-        return "cancelled";
-    case HTTP_CALL_ANSWER_TOO_LARGE:
-        snprintf(
-            call->forbidden, sizeof call->forbidden,
-            "the answer is larger than %zu bytes, its headers than %d, or all answers that are "
-            "coming in than %zu",
-            call->answer_max_bytes, ANSWER_HEAD_MAX_BYTES, call->client->options.answers_max_bytes);
-        return call->forbidden;
-    case HTTP_CALL_FORBIDDEN: {
-        char address[64];
-        memcpy(address, call->forbidden, sizeof address - 1);
-        address[sizeof address - 1] = '\0';
-        struct bytes host = http_url_host(call->url);
-        snprintf(call->forbidden, sizeof call->forbidden,
-                 address[0] != '\0' ? "%.*s is at %s, which is not an allowed target"
-                                    : "%.*s: only http and https URLs can be called%s",
-                 host.size < 300 ? (int)host.size : 300, host.data, address);
-        return call->forbidden;
-    }
-    default:
-        if (code == CURLE_OK) {
-            return "the connection ended within the answer's head";
-        }
-        return call->curl_text[0] != '\0' ? call->curl_text : curl_easy_strerror(code);
-    }
-}
-
 // The call is gone afterwards.
 static void finish_call(struct http_call *call, enum http_call_result result, CURLcode code) {
     struct http_client *client = call->client;
     struct http_answer answer = {
         .result = result,
-        .error_text = text_of(call, result, code),
+        .error_text = http_call_error_text(call, result, code),
         .duration_us = event_loop_now_us(client->loop) - call->started_us,
     };
     if (result == HTTP_CALL_ANSWERED) {
@@ -325,24 +66,14 @@ static void finish_call(struct http_call *call, enum http_call_result result, CU
     }
     client->calls_inside--;
     call->done(call->context, &answer);
-    keep_call(client, call);
-}
-
-static void choose_clear_http2(struct http_call *call, enum clear_http2 choice) {
-    bool opens = choice == CLEAR_HTTP2_OPENS;
-    call->clear_http2 = choice;
-    call->found_no_connection = false;
-    // What finds an HTTP/2 connection need not, and must not, ask for one by prior knowledge.
-    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION,
-                     opens ? CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE : CURL_HTTP_VERSION_2TLS);
-    curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, opens ? 1L : 0L);
+    http_client_keep_call(client, call);
 }
 
 static void begin_call(struct http_call *call) {
     event_loop_timer_stop(call->client->loop, &call->wait_timer);
     if (call->clear_http2 != CLEAR_HTTP2_NOT) {
         bool is_there = http2_sockets_has(&call->client->http2_sockets, http_url_origin(call->url));
-        choose_clear_http2(call, is_there ? CLEAR_HTTP2_FINDS : CLEAR_HTTP2_OPENS);
+        http_call_choose_http2(call, is_there ? CLEAR_HTTP2_FINDS : CLEAR_HTTP2_OPENS);
     }
     call->started_us = event_loop_now_us(call->client->loop);
     curl_multi_add_handle(call->client->multi, call->easy);
@@ -377,12 +108,12 @@ static void finish_answered(struct http_client *client) {
         curl_easy_getinfo(easy, CURLINFO_PRIVATE, &call);
         if (call->found_no_connection) {
             curl_multi_remove_handle(client->multi, easy);
-            choose_clear_http2(call, CLEAR_HTTP2_OPENS);
+            http_call_choose_http2(call, CLEAR_HTTP2_OPENS);
             curl_multi_add_handle(client->multi, easy);
             continue;
         }
         leave(call);
-        finish_call(call, result_of(call, code), code);
+        finish_call(call, http_call_result_of(call, code), code);
     }
 }
 
@@ -418,8 +149,6 @@ static void wait_timer_expired(struct event_loop_timer *timer) {
 static void end_timer_expired(struct event_loop_timer *timer) {
     finish_ended(CONTAINER_OF(timer, struct http_client, end_timer));
 }
-
-// --- curl on the loop
 
 static void act_on_socket(struct http_client *client, curl_socket_t fd, int events) {
     int running;
@@ -511,7 +240,7 @@ void http_client_destroy(struct http_client *client) {
     }
     finish_ended(client);
     while (client->kept) {
-        free_call(take_call(client));
+        http_call_free(http_client_take_call(client));
     }
     if (client->multi) {
         curl_multi_cleanup(client->multi);
@@ -529,95 +258,6 @@ size_t http_client_calls_inside(const struct http_client *client) {
     return client->calls_inside;
 }
 
-static void set_method(struct http_call *call, const struct http_call_options *options) {
-    CURL *easy = call->easy;
-    const char *method = options->method;
-    bool is_post = strcmp(method, "POST") == 0;
-    bool sends_body = options->body.size > 0 || is_post || strcmp(method, "PUT") == 0 ||
-                      strcmp(method, "PATCH") == 0;
-    // Each of these changes the method, so all are set anew, the name last.
-    if (sends_body) {
-        curl_easy_setopt(easy, CURLOPT_POST, 1L);
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
-                         options->body.size > 0 ? options->body.data : "");
-        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)options->body.size);
-    } else if (strcmp(method, "HEAD") == 0) {
-        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else {
-        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-    }
-    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, is_post ? NULL : method);
-}
-
-static enum status check_url(struct http_call *call, const char *url, bool *ret_is_http,
-                             struct error *error) {
-    struct bytes text = bytes_of_text(url);
-    *ret_is_http = bytes_start_with_ignoring_case(text, BYTES("http://")) ||
-                   bytes_start_with_ignoring_case(text, BYTES("https://"));
-    if (call->url && strcmp(call->url, url) == 0) {
-        return STATUS_OK;
-    }
-    CURLUcode code = curl_url_set(call->client->url, CURLUPART_URL, url, CURLU_NON_SUPPORT_SCHEME);
-    if (code != CURLUE_OK) {
-        return error_set(error, STATUS_INVALID, "URL \"%.200s\": %s", url, curl_url_strerror(code));
-    }
-    free(call->url);
-    call->url = memory_copy_text(url);
-    curl_easy_setopt(call->easy, CURLOPT_URL, url);
-    return STATUS_OK;
-}
-
-static void set_version(struct http_call *call, const struct http_call_options *options) {
-    bool has_tls = strncasecmp(options->url, "https:", 6) == 0;
-    call->clear_http2 =
-        options->wants_http2 && !has_tls ? CLEAR_HTTP2_OPENS : CLEAR_HTTP2_NOT; // see begin_call
-    call->found_no_connection = false;
-    curl_easy_setopt(call->easy, CURLOPT_FRESH_CONNECT, 0L);
-    curl_easy_setopt(call->easy, CURLOPT_PIPEWAIT, options->wants_http2 ? 1L : 0L);
-    curl_easy_setopt(call->easy, CURLOPT_HTTP_VERSION,
-                     options->wants_http2 ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
-}
-
-// curl reads this list and never frees it, so it needs no allocation for each line.
-static void link_lines(struct http_call *call) {
-    size_t count = call->head.count;
-    if (count > call->line_capacity) {
-        call->lines = memory_resize(call->lines, count, sizeof *call->lines);
-        call->line_capacity = count;
-    }
-    char *text = call->head.text.data;
-    for (size_t i = 0; i < count; i++) {
-        call->lines[i] = (struct curl_slist){text, i + 1 < count ? &call->lines[i + 1] : NULL};
-        text += strlen(text) + 1;
-    }
-}
-
-static enum status prepare_call(struct http_call *call, const struct http_call_options *options,
-                                bool *ret_is_http, struct error *error) {
-    enum status status = check_url(call, options->url, ret_is_http, error);
-    if (status == STATUS_OK) {
-        status = http_call_head_build(&call->head, options, error);
-    }
-    if (status != STATUS_OK) {
-        return status;
-    }
-    call->answer_max_bytes =
-        options->answer_max_bytes > 0 ? options->answer_max_bytes : ANSWER_DEFAULT_BYTES;
-    call->is_too_large = false;
-    call->forbidden[0] = '\0';
-    call->curl_text[0] = '\0';
-    call->started_us = event_loop_now_us(call->client->loop);
-    CURL *easy = call->easy;
-    set_method(call, options);
-    link_lines(call);
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, call->lines);
-    set_version(call, options);
-    curl_easy_setopt(easy, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)call->answer_max_bytes);
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS,
-                     options->timeout_ms > 0 ? (long)options->timeout_ms : TIMEOUT_DEFAULT_MS);
-    return STATUS_OK;
-}
-
 static void enter(struct http_call *call, const struct http_call_options *options) {
     struct http_client *client = call->client;
     call->is_inside = true;
@@ -626,7 +266,7 @@ static void enter(struct http_call *call, const struct http_call_options *option
         begin_call(call);
         return;
     }
-    int64_t wait_ms = options->timeout_ms > 0 ? options->timeout_ms : TIMEOUT_DEFAULT_MS;
+    int64_t wait_ms = options->timeout_ms > 0 ? options->timeout_ms : HTTP_CALL_TIMEOUT_DEFAULT_MS;
     call->wait_timer.expired = wait_timer_expired;
     event_loop_timer_start(client->loop, &call->wait_timer, wait_ms * 1000);
 }
@@ -638,11 +278,11 @@ enum status http_client_send(struct http_client *client, const struct http_call_
     if (client->is_closing) {
         return error_set(error, STATUS_CLOSED, "http client: shutting down");
     }
-    struct http_call *call = take_call(client);
+    struct http_call *call = http_client_take_call(client);
     bool is_http;
-    enum status status = prepare_call(call, options, &is_http, error);
+    enum status status = http_call_prepare(call, options, &is_http, error);
     if (status != STATUS_OK) {
-        keep_call(client, call);
+        http_client_keep_call(client, call);
         return status;
     }
     call->done = done;
