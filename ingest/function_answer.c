@@ -1,6 +1,5 @@
 #include "ingest/function_answer.h"
 
-#include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -66,24 +65,9 @@ static bool header_is_ours(const char *name) {
     return false;
 }
 
-static bool is_header_name(const char *name) {
-    static const char other[] = "!#$%&'*+-.^_`|~";
-    for (const char *byte = name; *byte; byte++) {
-        if (!isalnum((unsigned char)*byte) && !strchr(other, *byte)) {
-            return false;
-        }
-    }
-    return name[0] != '\0';
-}
-
 static bool is_header_value(const json_t *value) {
-    const char *text = json_string_value(value);
-    for (size_t i = 0; i < json_string_length(value); i++) {
-        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 0x7f) {
-            return false;
-        }
-    }
-    return json_is_string(value);
+    struct bytes text = {json_string_value(value), json_string_length(value)};
+    return json_is_string(value) && header_value_is_valid(text);
 }
 
 static bool answer_has_header(const struct function_answer *answer, struct bytes name) {
@@ -106,7 +90,7 @@ static enum status read_headers(const json_t *headers, struct function_answer *a
     }
     answer->headers = memory_allocate(json_object_size(headers) * sizeof *answer->headers);
     json_object_foreach((json_t *)headers, name, value) {
-        if (!is_header_name(name) || !is_header_value(value)) {
+        if (!header_name_is_valid(bytes_of_text(name)) || !is_header_value(value)) {
             return STATUS_INVALID;
         }
         if (header_is_ours(name)) {

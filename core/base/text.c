@@ -1,4 +1,5 @@
-// Percent-encoding and UUIDs of text.h; its other parts are base64.c, utf8.c and timestamp.c.
+// Percent-encoding and UUIDs of text.h; its other parts are base64.c, header_text.c, utf8.c and
+// timestamp.c.
 
 #include "core/base/text.h"
 

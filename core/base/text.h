@@ -25,6 +25,11 @@ void percent_encode_header_value(struct bytes bytes, struct buffer *ret_buffer);
 // One round; a '%' without two hex digits stays literally. plus_is_space: for query strings.
 void percent_decode(struct bytes text, bool plus_is_space, struct buffer *ret_buffer);
 
+// Whether they may stand in the head of an HTTP message: a token of RFC 9110, section 5.6.2; a
+// value without control characters but the tab.
+bool header_name_is_valid(struct bytes name);
+bool header_value_is_valid(struct bytes value);
+
 // No overlong forms, surrogates or values beyond U+10FFFF.
 bool utf8_is_valid(struct bytes bytes);
 // The size of the first character, 1 to 4; 0 when there is none or it is not valid.

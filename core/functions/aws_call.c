@@ -189,7 +189,7 @@ enum status aws_target_prepare(struct invoker *invoker, const struct function *f
         .service = service,
         .origin = buffer_take(&origin),
         .signer = aws_signer_create(&options),
-        .timeout_ms = provider_field_number(function, "timeoutMs", 0),
+        .timeout_ms = provider_timeout_ms(function),
     };
     split_origin(ret_target);
     clear_credentials(&credentials);

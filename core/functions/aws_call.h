@@ -7,6 +7,7 @@
 #include "core/functions/aws_sign.h"
 #include "core/functions/provider.h"
 #include "core/functions/provider_call.h"
+#include "core/functions/provider_fields.h"
 
 // The fields that all of them have.
 #define AWS_FIELDS                                                                                 \
@@ -29,10 +30,7 @@
         {.name = "endpoint",                                                                       \
          .kind = PROVIDER_FIELD_URL,                                                               \
          .help = "Instead of the service's own: an emulator, a VPC endpoint."},                    \
-    {                                                                                              \
-        .name = "timeoutMs", .kind = PROVIDER_FIELD_NUMBER,                                        \
-        .help = "Deadline of a call; the subscription's holds too."                                \
-    }
+        PROVIDER_TIMEOUT_FIELD
 
 // region, endpoint, timeoutMs, and both keys or none.
 enum status must_check aws_check(const struct json_t *provider, struct error *error);

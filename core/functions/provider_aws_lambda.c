@@ -52,10 +52,7 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
     struct aws_target target;
     char *type = NULL;
     char *arn = NULL;
-    enum status status = provider_field_text(invoker, function, "arn", &arn, error);
-    if (status == STATUS_OK && !arn) {
-        status = error_set(error, STATUS_INVALID, "provider.arn: is missing");
-    }
+    enum status status = provider_field_needed_text(invoker, function, "arn", &arn, error);
     if (status == STATUS_OK) {
         status = provider_field_text(invoker, function, "invocationType", &type, error);
     }

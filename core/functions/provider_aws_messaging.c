@@ -53,10 +53,7 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
                            const char *default_origin, void **ret_prepared, struct error *error) {
     struct aws_target target;
     char *name = NULL;
-    enum status status = provider_field_text(invoker, function, name_field, &name, error);
-    if (status == STATUS_OK && !name) {
-        status = error_set(error, STATUS_INVALID, "provider.%s: is missing", name_field);
-    }
+    enum status status = provider_field_needed_text(invoker, function, name_field, &name, error);
     if (status == STATUS_OK) {
         status = aws_target_prepare(invoker, function, service, default_origin, &target, error);
     }

@@ -45,10 +45,8 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
     bool is_express = json_is_true(json_object_get(function->provider, "express"));
     struct aws_target target;
     char *arn = NULL;
-    enum status status = provider_field_text(invoker, function, "stateMachineArn", &arn, error);
-    if (status == STATUS_OK && !arn) {
-        status = error_set(error, STATUS_INVALID, "provider.stateMachineArn: is missing");
-    }
+    enum status status =
+        provider_field_needed_text(invoker, function, "stateMachineArn", &arn, error);
     if (status == STATUS_OK) {
         status = aws_target_prepare(invoker, function, is_express ? &express : &standard, NULL,
                                     &target, error);
@@ -125,23 +123,14 @@ static void read_express(struct provider_call *call, const struct http_answer *a
 
 // --- the call
 
-static struct bytes header_of(const struct provider_call *call, const char *name) {
-    for (size_t i = 0; i < call->header_count; i++) {
-        if (bytes_equal_text(call->headers[i].name, name)) {
-            return call->headers[i].value;
-        }
-    }
-    return (struct bytes){0};
-}
-
 // The same for each attempt of a delivery, so that there is one execution of it; another one for a
 // replay.
 static void append_name(struct buffer *body, const struct provider_call *call) {
     char id[WEBHOOK_ID_SIZE];
     struct buffer delivery = {0};
-    buffer_append(&delivery, header_of(call, "Event-Gateway-Subscription"));
+    buffer_append(&delivery, provider_call_header(call, "Event-Gateway-Subscription"));
     buffer_append_byte(&delivery, '/');
-    buffer_append(&delivery, header_of(call, "Event-Gateway-Replay"));
+    buffer_append(&delivery, provider_call_header(call, "Event-Gateway-Replay"));
     webhook_id_write(call->event->source, call->event->id, buffer_bytes(&delivery), id);
     buffer_append_format(body, ",\"name\":\"%s\"", id);
     buffer_clear(&delivery);

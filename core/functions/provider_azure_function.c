@@ -26,9 +26,7 @@ static const struct provider_field fields[] = {
      .kind = PROVIDER_FIELD_TEXT,
      .is_secret = true,
      .help = "A key of the function or of its app, sent as x-functions-key."},
-    {.name = "timeoutMs",
-     .kind = PROVIDER_FIELD_NUMBER,
-     .help = "Deadline of a call; the subscription's holds too."},
+    PROVIDER_TIMEOUT_FIELD,
 };
 
 struct prepared {
@@ -109,10 +107,8 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
     enum status status = provider_field_text(invoker, function, "key", &key, error);
     if (status == STATUS_OK) {
         struct prepared *prepared = memory_allocate(sizeof *prepared);
-        *prepared =
-            (struct prepared){.url = make_url(provider),
-                              .key = key,
-                              .timeout_ms = provider_field_number(function, "timeoutMs", 0)};
+        *prepared = (struct prepared){
+            .url = make_url(provider), .key = key, .timeout_ms = provider_timeout_ms(function)};
         *ret_prepared = prepared;
     }
     return status;

@@ -16,9 +16,7 @@ static const struct provider_field fields[] = {
      .is_required = true,
      .is_secret = true,
      .help = "The trigger's URL with its signature, used as it is."},
-    {.name = "timeoutMs",
-     .kind = PROVIDER_FIELD_NUMBER,
-     .help = "Deadline of a call; the subscription's holds too."},
+    PROVIDER_TIMEOUT_FIELD,
 };
 
 struct prepared {
@@ -35,14 +33,10 @@ static void forget(void *state) {
 static enum status prepare(struct invoker *invoker, const struct function *function,
                            void **ret_prepared, struct error *error) {
     char *url = NULL;
-    enum status status = provider_field_text(invoker, function, "url", &url, error);
-    if (status == STATUS_OK && !url) {
-        status = error_set(error, STATUS_INVALID, "provider.url: is missing");
-    }
+    enum status status = provider_field_needed_text(invoker, function, "url", &url, error);
     if (status == STATUS_OK) {
         struct prepared *prepared = memory_allocate(sizeof *prepared);
-        *prepared = (struct prepared){
-            .url = url, .timeout_ms = provider_field_number(function, "timeoutMs", 0)};
+        *prepared = (struct prepared){.url = url, .timeout_ms = provider_timeout_ms(function)};
         *ret_prepared = prepared;
     }
     return status;

@@ -123,14 +123,17 @@ void provider_call_post(struct provider_call *call, const struct provider_post *
     free(headers);
 }
 
-// Only deliveries have attempts.
-bool provider_call_is_delivery(const struct provider_call *call) {
+struct bytes provider_call_header(const struct provider_call *call, const char *name) {
     for (size_t i = 0; i < call->header_count; i++) {
-        if (bytes_equal_text(call->headers[i].name, "Event-Gateway-Attempt")) {
-            return true;
+        if (bytes_equal_text(call->headers[i].name, name)) {
+            return call->headers[i].value;
         }
     }
-    return false;
+    return (struct bytes){0};
+}
+
+bool provider_call_is_delivery(const struct provider_call *call) {
+    return provider_call_header(call, "Event-Gateway-Attempt").size > 0; // Only they have attempts.
 }
 
 void provider_call_forbid(struct provider_call *call, struct invocation_result *result,

@@ -57,6 +57,8 @@ struct provider_post {
 };
 void provider_call_post(struct provider_call *call, const struct provider_post *post,
                         provider_read_answer_fn read);
+// Of the caller's headers, by its exact name; empty when there is none.
+struct bytes provider_call_header(const struct provider_call *call, const char *name);
 // An attempt of a delivery; else somebody waits for the function's answer.
 bool provider_call_is_delivery(const struct provider_call *call);
 // For read: the platform refuses the credentials. text is for callers and says what to do.

@@ -47,10 +47,7 @@ static void forget(void *state) {
 static enum status prepare(struct invoker *invoker, const struct function *function,
                            void **ret_prepared, struct error *error) {
     char *base = NULL;
-    enum status status = provider_field_text(invoker, function, "emulatorUrl", &base, error);
-    if (status == STATUS_OK && !base) {
-        status = error_set(error, STATUS_INVALID, "provider.emulatorUrl: is missing");
-    }
+    enum status status = provider_field_needed_text(invoker, function, "emulatorUrl", &base, error);
     if (status == STATUS_OK) {
         struct prepared *prepared = memory_allocate(sizeof *prepared);
         struct buffer url = {0};

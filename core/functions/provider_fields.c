@@ -59,6 +59,19 @@ enum status provider_field_text(struct invoker *invoker, const struct function *
     return STATUS_OK;
 }
 
+enum status provider_field_needed_text(struct invoker *invoker, const struct function *function,
+                                       const char *name, char **ret_text, struct error *error) {
+    char *text = NULL;
+    enum status status = provider_field_text(invoker, function, name, &text, error);
+    if (status == STATUS_OK && !text) {
+        status = error_set(error, STATUS_INVALID, "provider.%s: is missing", name);
+    }
+    if (status == STATUS_OK) {
+        *ret_text = text;
+    }
+    return status;
+}
+
 void provider_text_forget(char *text) {
     if (text) {
         explicit_bzero(text, strlen(text));
@@ -80,4 +93,8 @@ enum status provider_check_timeout(const json_t *provider, struct error *error) 
                          TIMEOUT_MAX_MS);
     }
     return STATUS_OK;
+}
+
+int64_t provider_timeout_ms(const struct function *function) {
+    return provider_field_number(function, "timeoutMs", 0);
 }

@@ -27,9 +27,7 @@ static const struct provider_field fields[] = {
      .kind = PROVIDER_FIELD_TEXT,
      .is_secret = true,
      .help = "The JSON of a service account's key, as text. Default: a public function."},
-    {.name = "timeoutMs",
-     .kind = PROVIDER_FIELD_NUMBER,
-     .help = "Deadline of a call; the subscription's holds too."},
+    PROVIDER_TIMEOUT_FIELD,
 };
 
 // Belongs to the invoker's loop, and is not immutable as what holds it is.
@@ -90,20 +88,21 @@ static enum status prepare_account(struct invoker *invoker, const struct functio
 
 static enum status prepare(struct invoker *invoker, const struct function *function,
                            void **ret_prepared, struct error *error) {
-    const char *url = json_string_value(json_object_get(function->provider, "url"));
+    char *url = NULL;
     struct google_account *account = NULL;
-    if (!url) {
-        return error_set(error, STATUS_INVALID, "provider.url: is missing");
+    enum status status = provider_field_needed_text(invoker, function, "url", &url, error);
+    if (status == STATUS_OK) {
+        status = prepare_account(invoker, function, &account, error);
     }
-    enum status status = prepare_account(invoker, function, &account, error);
     if (status == STATUS_OK) {
         struct prepared *prepared = memory_allocate(sizeof *prepared);
-        *prepared =
-            (struct prepared){.url = memory_copy_text(url),
-                              .account = account,
-                              .token = memory_allocate(sizeof *prepared->token),
-                              .timeout_ms = provider_field_number(function, "timeoutMs", 0)};
+        *prepared = (struct prepared){.url = url,
+                                      .account = account,
+                                      .token = memory_allocate(sizeof *prepared->token),
+                                      .timeout_ms = provider_timeout_ms(function)};
         *ret_prepared = prepared;
+    } else {
+        free(url);
     }
     return status;
 }

@@ -18,9 +18,7 @@ static const struct provider_field fields[] = {
      .is_required = true,
      .help = "Where the event is POSTed to."},
     {.name = "headers", .kind = PROVIDER_FIELD_OBJECT, .help = "Further headers: name to text."},
-    {.name = "timeoutMs",
-     .kind = PROVIDER_FIELD_NUMBER,
-     .help = "Deadline of a call; the subscription's holds too."},
+    PROVIDER_TIMEOUT_FIELD,
     {.name = "auth.bearer",
      .kind = PROVIDER_FIELD_TEXT,
      .is_secret = true,
@@ -50,25 +48,9 @@ struct prepared {
 
 #define OWN_HEADERS_MAX 100
 
-static bool is_header_name(const char *name) {
-    static const char other[] = "!#$%&'*+-.^_`|~";
-    for (const char *byte = name; *byte; byte++) {
-        bool is_letter = (*byte >= 'a' && *byte <= 'z') || (*byte >= 'A' && *byte <= 'Z');
-        if (!is_letter && !(*byte >= '0' && *byte <= '9') && !strchr(other, *byte)) {
-            return false;
-        }
-    }
-    return name[0] != '\0';
-}
-
 static bool is_header_value(const json_t *value) {
-    const char *text = json_string_value(value);
-    for (size_t i = 0; i < json_string_length(value); i++) {
-        if (((unsigned char)text[i] < ' ' && text[i] != '\t') || text[i] == 0x7f) {
-            return false;
-        }
-    }
-    return json_is_string(value);
+    struct bytes text = {json_string_value(value), json_string_length(value)};
+    return json_is_string(value) && header_value_is_valid(text);
 }
 
 static enum status check_headers(const json_t *headers, struct error *error) {
@@ -78,7 +60,7 @@ static enum status check_headers(const json_t *headers, struct error *error) {
         return error_set(error, STATUS_INVALID, "provider.headers: more than %d", OWN_HEADERS_MAX);
     }
     json_object_foreach((json_t *)headers, name, value) {
-        if (!is_header_name(name) || !is_header_value(value)) {
+        if (!header_name_is_valid(bytes_of_text(name)) || !is_header_value(value)) {
             return error_set(error, STATUS_INVALID,
                              "provider.headers.%.100s: must be the name of a header and its text",
                              name);
@@ -184,10 +166,8 @@ static enum status prepare_signing(struct invoker *invoker, const struct functio
 static enum status prepare(struct invoker *invoker, const struct function *function,
                            void **ret_prepared, struct error *error) {
     struct prepared *prepared = memory_allocate(sizeof *prepared);
-    enum status status = provider_field_text(invoker, function, "url", &prepared->url, error);
-    if (status == STATUS_OK && !prepared->url) {
-        status = error_set(error, STATUS_INVALID, "provider.url: is missing");
-    }
+    enum status status =
+        provider_field_needed_text(invoker, function, "url", &prepared->url, error);
     if (status == STATUS_OK) {
         status = prepare_authorization(invoker, function, prepared, error);
     }
@@ -199,7 +179,7 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
         return status;
     }
     prepared->headers = json_incref(json_object_get(function->provider, "headers"));
-    prepared->timeout_ms = provider_field_number(function, "timeoutMs", 0);
+    prepared->timeout_ms = provider_timeout_ms(function);
     prepared->wants_http2 = json_is_true(json_object_get(function->provider, "http2"));
     *ret_prepared = prepared;
     return STATUS_OK;
@@ -244,12 +224,7 @@ static void add_own_headers(struct header_list *list, const struct prepared *pre
 static void sign(const struct provider_call *call, const struct webhook_signer *signer,
                  struct webhook_signature *ret_signature) {
     char id[WEBHOOK_ID_SIZE];
-    struct bytes subscription = {0};
-    for (size_t i = 0; i < call->header_count; i++) {
-        if (bytes_equal_text(call->headers[i].name, "Event-Gateway-Subscription")) {
-            subscription = call->headers[i].value;
-        }
-    }
+    struct bytes subscription = provider_call_header(call, "Event-Gateway-Subscription");
     if (call->event) {
         webhook_id_write(call->event->source, call->event->id, subscription, id);
     } else {

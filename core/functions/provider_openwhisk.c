@@ -32,9 +32,7 @@ static const struct provider_field fields[] = {
      .kind = PROVIDER_FIELD_BOOLEAN,
      .help = "true (default): a delivery waits for the action. false: it ends when OpenWhisk has "
              "taken it; synchronous calls wait all the same."},
-    {.name = "timeoutMs",
-     .kind = PROVIDER_FIELD_NUMBER,
-     .help = "Deadline of a call; the subscription's holds too."},
+    PROVIDER_TIMEOUT_FIELD,
 };
 
 struct prepared {
@@ -111,10 +109,7 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
         !json_string_value(json_object_get(provider, "action"))) {
         return error_set(error, STATUS_INVALID, "%s", provider_openwhisk.missing_text);
     }
-    enum status status = provider_field_text(invoker, function, "auth", &auth, error);
-    if (status == STATUS_OK && !auth) {
-        status = error_set(error, STATUS_INVALID, "provider.auth: is missing");
-    }
+    enum status status = provider_field_needed_text(invoker, function, "auth", &auth, error);
     if (status == STATUS_OK) {
         struct prepared *prepared = memory_allocate(sizeof *prepared);
         struct buffer authorization = {0};
@@ -124,7 +119,7 @@ static enum status prepare(struct invoker *invoker, const struct function *funct
             .url = make_url(provider),
             .authorization = buffer_take(&authorization),
             .is_blocking = !json_is_false(json_object_get(provider, "blocking")),
-            .timeout_ms = provider_field_number(function, "timeoutMs", 0),
+            .timeout_ms = provider_timeout_ms(function),
         };
         *ret_prepared = prepared;
     }

@@ -400,6 +400,28 @@ static void every_day_of_ten_thousand_years_survives_formatting(void **state) {
     }
 }
 
+static void header_names_are_tokens(void **state) {
+    (void)state;
+    assert_true(header_name_is_valid(BYTES("X-Request_Id.2")));
+    assert_true(header_name_is_valid(BYTES("!#$%&'*+-.^_`|~")));
+    assert_false(header_name_is_valid(BYTES("")));
+    for (int byte = 0; byte < 256; byte++) {
+        char name[3] = {'a', (char)byte, 'b'};
+        bool stands = byte > ' ' && byte < 0x7f && !strchr("\"(),/:;<=>?@[\\]{}", byte);
+        assert_int_equal(header_name_is_valid((struct bytes){name, sizeof name}), stands);
+    }
+}
+
+static void header_values_hold_no_control_characters_but_the_tab(void **state) {
+    (void)state;
+    assert_true(header_value_is_valid(BYTES("")));
+    for (int byte = 0; byte < 256; byte++) {
+        char value[3] = {'a', (char)byte, 'b'};
+        bool stands = byte == '\t' || (byte >= ' ' && byte != 0x7f);
+        assert_int_equal(header_value_is_valid((struct bytes){value, sizeof value}), stands);
+    }
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(base64_follows_the_vectors_of_its_standard),
@@ -412,6 +434,8 @@ int main(void) {
         cmocka_unit_test(decoding_undoes_exactly_one_round),
         cmocka_unit_test(a_percent_sign_without_two_digits_stays),
         cmocka_unit_test(a_plus_is_a_space_only_where_it_is_said),
+        cmocka_unit_test(header_names_are_tokens),
+        cmocka_unit_test(header_values_hold_no_control_characters_but_the_tab),
         cmocka_unit_test(utf8_accepts_the_borders_of_every_length),
         cmocka_unit_test(utf8_refuses_overlong_surrogate_too_large_and_cut_sequences),
         cmocka_unit_test(a_bad_byte_is_found_at_every_place_of_a_long_text),
