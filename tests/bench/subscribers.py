@@ -11,28 +11,22 @@ import uuid
 from support.gateway import Gateway
 from support.subscribers import Subscribers
 from support.workload import Events, Sender, register, wanted_subscriptions
-from tools import call, events_port, stats, wait_for_count
+from tools import TYPE, call, config_base, events_port, stats, wait_for_count
 
 SUBSCRIPTIONS = 20
-EVENT_TYPE = "bench.event"
 BACKLOG = 100_000
-
-
-def config_base(gateway):
-    port = gateway.port(r"^Configuration API +http://\S+:(\d+)")
-    return f"http://127.0.0.1:{port}/v1/spaces/default"
 
 
 def subscribe_many(gateway, urls, delivery, first=0):
     """One function and one subscription for each URL, numbered from first; returns the subscriptions."""
     base = config_base(gateway)
     if first == 0:
-        call("POST", f"{base}/eventtypes", {"name": EVENT_TYPE})
+        call("POST", f"{base}/eventtypes", {"name": TYPE})
     made = []
     for number, url in enumerate(urls, first):
         function = f"sink-{number}"
         call("POST", f"{base}/functions", {"functionId": function, "type": "http", "provider": {"url": url}})
-        made.append(call("POST", f"{base}/subscriptions", {"type": "async", "eventType": EVENT_TYPE,
+        made.append(call("POST", f"{base}/subscriptions", {"type": "async", "eventType": TYPE,
                                                            "functionId": function, "delivery": delivery}))
     return made
 

@@ -1,4 +1,4 @@
-"""What the parts of the bench share: processes, HTTP, the sink's figures."""
+"""What the parts of the bench share: processes, HTTP, the sink's and the gateway's figures."""
 
 import json
 import os
@@ -8,6 +8,11 @@ import subprocess
 import time
 import urllib.request
 import uuid
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build/release"
+BENCH = BUILD / "tests"
+TYPE = "bench.event"
 
 
 def call(method, url, document=None):
@@ -67,6 +72,11 @@ def events_port(gateway):
     return gateway.port(r"^Events API +http://\S+:(\d+)")
 
 
+def config_base(gateway, space="default"):
+    port = gateway.port(r"^Configuration API +http://\S+:(\d+)")
+    return f"http://127.0.0.1:{port}/v1/spaces/{space}"
+
+
 def stats(port):
     return call("GET", f"http://127.0.0.1:{port}/stats")
 
@@ -78,3 +88,10 @@ def wait_for_count(port, wanted, timeout_s=300):
             raise SystemExit(f"the sink got {stats(port)['count']} of {wanted} events")
         time.sleep(0.2)
     return stats(port)
+
+
+def metric(gateway, name):
+    port = gateway.port(r"^(?:Configuration API|Status and metrics) +http://\S+:(\d+)")
+    text = call("GET", f"http://127.0.0.1:{port}/v1/metrics")
+    found = re.search(f"^{re.escape(name)} (\\S+)$", text, re.M)
+    return float(found.group(1)) if found else 0
