@@ -20,6 +20,7 @@
 #include "core/node/node_metrics.h"
 #include "core/node/node_settings.h"
 #include "core/node/presence.h"
+#include "core/node/start_guard.h"
 #include "core/node/stores.h"
 #include "core/node/token_file.h"
 #include "dispatcher/dispatcher.h"
@@ -533,7 +534,14 @@ static void configure_log(const struct settings *settings) {
     log_configure(level, is_json ? LOG_FORMAT_JSON : LOG_FORMAT_TEXT);
 }
 
-static enum status node_start(struct node *node, struct error *error) {
+static enum status open_stores(struct node *node, const sigset_t *wanted, struct error *error) {
+    struct start_guard *guard = start_guard_create(wanted);
+    enum status status = stores_open(&node->settings, &node->stores, error);
+    start_guard_destroy(guard);
+    return status;
+}
+
+static enum status node_start(struct node *node, const sigset_t *wanted, struct error *error) {
     const struct settings *settings = node->settings.settings;
     enum status status = read_targets(node, error);
     const char *token_path = settings_text(settings, "admin-token-file");
@@ -541,7 +549,7 @@ static enum status node_start(struct node *node, struct error *error) {
         status = token_file_read(token_path, &node->admin_token, error);
     }
     if (status == STATUS_OK) {
-        status = stores_open(&node->settings, &node->stores, error);
+        status = open_stores(node, wanted, error);
     }
     return status == STATUS_OK ? node_build(node, error) : status;
 }
@@ -572,7 +580,7 @@ static int run_command(enum command command, int argument_count, char **argument
     configure_log(node.settings.settings);
     node_id_create(node.id);
     block_signals(&wanted);
-    enum status status = node_start(&node, &error);
+    enum status status = node_start(&node, &wanted, &error);
     if (status != STATUS_OK) {
         fprintf(stderr, "event-gateway: %s\n", error.text);
         node_stop(&node);

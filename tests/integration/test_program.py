@@ -2,6 +2,8 @@
 
 import concurrent.futures
 import json
+import signal
+import socket
 import subprocess
 import time
 
@@ -229,3 +231,22 @@ def test_while_a_store_is_away(make_gateway, own_stack, function, tmp_path):
     wait_until(lambda: gateway.emit("t", b"4").status_code == 202, 60, "events again")
     wait_until(lambda: 4 in {call.json()["data"] for call in function.received()}, 60, "deliveries again")
     wait_until(lambda: gateway.config("GET", "/v1/health/ready").status_code == 200, what="ready again")
+
+
+@pytest.mark.parametrize("silent", ["kafka", "zookeeper"])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_while_it_still_waits_for_a_store(silent, number, stack):
+    """It does not wait until the store's time is up, which would end it with 1."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
+        stores = {"kafka": stack.kafka, "zookeeper": stack.zookeeper,
+                  silent: f"127.0.0.1:{listener.getsockname()[1]}"}
+        process = subprocess.Popen([BINARY, "run", "--kafka", stores["kafka"], "--zookeeper", stores["zookeeper"],
+                                    "--events-port=0", "--config-port=0"],
+                                   stderr=subprocess.PIPE, text=True, env=clean_environment())
+        connection, _address = listener.accept()
+        process.send_signal(number)
+        _output, errors = process.communicate(timeout=60)
+        connection.close()
+    assert process.returncode == 0, errors
+    assert "stopped while it waited for its stores" in errors.splitlines()[-1], errors
