@@ -10,6 +10,8 @@
 #define SLICE_RECORDS 500
 #define WAIT_MS 30000
 #define RETRY_US 1000000
+// Whether partitions were added.
+#define LOOK_US 1000000
 // What comes meanwhile is taken in together: a transaction for each event would cost ten times as
 // much as the event.
 #define GATHER_US 50000
@@ -39,8 +41,10 @@ struct event_follower {
     struct event_log *log;
     struct event_loop *loop;
     struct event_index *index;
-    struct followed *places;
+    struct followed **places;
     size_t place_count;
+    int32_t partition_counts[ARRAY_LENGTH(streams)]; // that are followed
+    struct event_loop_timer look;
     struct log_limit warnings;
     bool is_stopping;
     void (*stopped)(void *context);
@@ -113,8 +117,8 @@ static void tell_behind(struct event_follower *follower, struct followed *follow
     followed->behind = followed->slice.end_offset - followed->slice.next_offset;
     int64_t behind = 0;
     for (size_t i = 0; i < follower->place_count; i++) {
-        if (follower->places[i].slice.stream == followed->slice.stream) {
-            behind += follower->places[i].behind;
+        if (follower->places[i]->slice.stream == followed->slice.stream) {
+            behind += follower->places[i]->behind;
         }
     }
     const char *name = event_log_stream_name(followed->slice.stream);
@@ -143,9 +147,10 @@ static enum status take_slice(struct followed *followed, struct error *error) {
 static enum status start_over(struct event_follower *follower, struct error *error) {
     log_line(LOG_WARNING, "the log was made anew, and so is the index of events");
     for (size_t i = 0; i < follower->place_count; i++) {
-        follower->places[i].slice.from_offset = EVENT_LOG_BEGINNING;
-        follower->places[i].trimmed = 0;
-        follower->places[i].is_stale = follower->places[i].is_inside;
+        struct followed *followed = follower->places[i];
+        followed->slice.from_offset = EVENT_LOG_BEGINNING;
+        followed->trimmed = 0;
+        followed->is_stale = followed->is_inside;
     }
     return event_index_empty(follower->index, error);
 }
@@ -172,7 +177,7 @@ static enum status answer_slice(struct followed *followed) {
 
 static void check_stopped(struct event_follower *follower) {
     for (size_t i = 0; i < follower->place_count; i++) {
-        if (follower->places[i].is_inside) {
+        if (follower->places[i]->is_inside) {
             return;
         }
     }
@@ -218,34 +223,48 @@ static void retry_expired(struct event_loop_timer *timer) {
     }
 }
 
+static void follow(struct event_follower *follower, enum event_log_stream stream,
+                   int32_t partition) {
+    struct followed *followed = memory_allocate(sizeof *followed);
+    follower->places = memory_resize(follower->places, follower->place_count + 1, sizeof(void *));
+    follower->places[follower->place_count++] = followed;
+    followed->follower = follower;
+    followed->retry.expired = retry_expired;
+    followed->slice = (struct event_log_slice){
+        .stream = stream,
+        .partition = partition,
+        .from_offset = event_index_position(follower->index, stream, partition),
+        .max_records = SLICE_RECORDS,
+        .wait_ms = WAIT_MS,
+        .loop = follower->loop,
+        .done = slice_done,
+    };
+    read_on(followed);
+}
+
+// Also those that were added since.
+static void follow_all(struct event_follower *follower) {
+    for (size_t i = 0; i < ARRAY_LENGTH(streams); i++) {
+        int32_t count = event_log_partition_count(follower->log, streams[i]);
+        while (follower->partition_counts[i] < count) {
+            follow(follower, streams[i], follower->partition_counts[i]++);
+        }
+    }
+    event_loop_timer_start(follower->loop, &follower->look, LOOK_US);
+}
+
+static void look_expired(struct event_loop_timer *timer) {
+    follow_all(CONTAINER_OF(timer, struct event_follower, look));
+}
+
 struct event_follower *event_follower_create(struct event_log *log, struct event_loop *loop,
                                              struct event_index *index) {
     struct event_follower *follower = memory_allocate(sizeof *follower);
     follower->log = log;
     follower->loop = loop;
     follower->index = index;
-    for (size_t i = 0; i < ARRAY_LENGTH(streams); i++) {
-        follower->place_count += (size_t)event_log_partition_count(log, streams[i]);
-    }
-    follower->places = memory_allocate(follower->place_count * sizeof *follower->places);
-    struct followed *followed = follower->places;
-    for (size_t i = 0; i < ARRAY_LENGTH(streams); i++) {
-        int32_t count = event_log_partition_count(log, streams[i]);
-        for (int32_t partition = 0; partition < count; partition++, followed++) {
-            followed->follower = follower;
-            followed->retry.expired = retry_expired;
-            followed->slice = (struct event_log_slice){
-                .stream = streams[i],
-                .partition = partition,
-                .from_offset = event_index_position(index, streams[i], partition),
-                .max_records = SLICE_RECORDS,
-                .wait_ms = WAIT_MS,
-                .loop = loop,
-                .done = slice_done,
-            };
-            read_on(followed);
-        }
-    }
+    follower->look.expired = look_expired;
+    follow_all(follower);
     return follower;
 }
 
@@ -254,8 +273,9 @@ void event_follower_stop(struct event_follower *follower, void (*stopped)(void *
     follower->is_stopping = true;
     follower->stopped = stopped;
     follower->stopped_context = context;
+    event_loop_timer_stop(follower->loop, &follower->look);
     for (size_t i = 0; i < follower->place_count; i++) {
-        struct followed *followed = &follower->places[i];
+        struct followed *followed = follower->places[i];
         event_loop_timer_stop(follower->loop, &followed->retry);
         if (followed->is_inside) {
             event_log_slice_cancel(follower->log, &followed->slice);
@@ -269,7 +289,8 @@ void event_follower_destroy(struct event_follower *follower) {
         return;
     }
     for (size_t i = 0; i < follower->place_count; i++) {
-        event_log_slice_clear(&follower->places[i].slice);
+        event_log_slice_clear(&follower->places[i]->slice);
+        free(follower->places[i]);
     }
     free(follower->places);
     free(follower);

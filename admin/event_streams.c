@@ -20,6 +20,8 @@
 #define RETRY_US 1000000
 // Shows a client that the connection lives, and us that the client does.
 #define HEARTBEAT_US 15000000
+// Whether partitions were added.
+#define LOOK_US 1000000
 
 static struct metric_family metric_viewers = {
     .name = "eventgateway_event_stream_viewers",
@@ -50,9 +52,10 @@ struct event_streams {
     struct event_loop *loop;
     struct viewer *viewers;
     size_t viewer_count;
-    struct tail *tails;
+    struct tail **tails;
     size_t tail_count;
     struct event_loop_timer heartbeat;
+    struct event_loop_timer look;
 };
 
 static void read_tail(struct tail *tail);
@@ -108,7 +111,7 @@ static void free_viewer(struct viewer *viewer) {
 
 static void stop_tails(struct event_streams *streams) {
     for (size_t i = 0; i < streams->tail_count; i++) {
-        struct tail *tail = &streams->tails[i];
+        struct tail *tail = streams->tails[i];
         event_loop_timer_stop(streams->loop, &tail->retry);
         tail->has_place = false;
         if (tail->is_inside) {
@@ -116,6 +119,7 @@ static void stop_tails(struct event_streams *streams) {
         }
     }
     event_loop_timer_stop(streams->loop, &streams->heartbeat);
+    event_loop_timer_stop(streams->loop, &streams->look);
 }
 
 static void viewer_ended(void *context) {
@@ -137,7 +141,7 @@ static void viewer_ended(void *context) {
 // As soon as the end of each partition is known, nothing that comes afterwards is missed.
 static void tell_live(struct event_streams *streams) {
     for (size_t i = 0; i < streams->tail_count; i++) {
-        if (!streams->tails[i].has_place) {
+        if (!streams->tails[i]->has_place) {
             return;
         }
     }
@@ -264,6 +268,54 @@ static void heartbeat_expired(struct event_loop_timer *timer) {
     event_loop_timer_start(streams->loop, timer, HEARTBEAT_US);
 }
 
+static void add_tail(struct event_streams *streams) {
+    struct tail *tail = memory_allocate(sizeof *tail);
+    tail->streams = streams;
+    tail->retry.expired = retry_expired;
+    tail->slice = (struct event_log_slice){
+        .stream = EVENT_LOG_EVENTS,
+        .partition = (int32_t)streams->tail_count,
+        .max_records = SLICE_RECORDS,
+        .max_bytes = SLICE_BYTES,
+        .loop = streams->loop,
+        .done = slice_done,
+    };
+    streams->tails = memory_resize(streams->tails, streams->tail_count + 1, sizeof(void *));
+    streams->tails[streams->tail_count++] = tail;
+}
+
+// One for each partition.
+static void add_tails(struct event_streams *streams) {
+    while (streams->tail_count <
+           (size_t)event_log_partition_count(streams->log, EVENT_LOG_EVENTS)) {
+        add_tail(streams);
+    }
+}
+
+// What lies in a partition that was added since is all new.
+static void look_expired(struct event_loop_timer *timer) {
+    struct event_streams *streams = CONTAINER_OF(timer, struct event_streams, look);
+    size_t before = streams->tail_count;
+    add_tails(streams);
+    for (size_t i = before; i < streams->tail_count; i++) {
+        streams->tails[i]->slice.from_offset = EVENT_LOG_BEGINNING;
+        streams->tails[i]->has_place = true;
+        read_tail(streams->tails[i]);
+    }
+    event_loop_timer_start(streams->loop, timer, LOOK_US);
+}
+
+static void start_tails(struct event_streams *streams) {
+    event_loop_timer_start(streams->loop, &streams->heartbeat, HEARTBEAT_US);
+    event_loop_timer_start(streams->loop, &streams->look, LOOK_US);
+    add_tails(streams);
+    for (size_t i = 0; i < streams->tail_count; i++) {
+        if (!streams->tails[i]->is_inside) {
+            read_tail(streams->tails[i]);
+        }
+    }
+}
+
 // --- What the API calls.
 
 struct event_streams *event_streams_create(struct event_log *log, struct event_loop *loop) {
@@ -271,21 +323,7 @@ struct event_streams *event_streams_create(struct event_log *log, struct event_l
     streams->log = log;
     streams->loop = loop;
     streams->heartbeat.expired = heartbeat_expired;
-    streams->tail_count = (size_t)event_log_partition_count(log, EVENT_LOG_EVENTS);
-    streams->tails = memory_allocate(streams->tail_count * sizeof *streams->tails);
-    for (size_t i = 0; i < streams->tail_count; i++) {
-        struct tail *tail = &streams->tails[i];
-        tail->streams = streams;
-        tail->retry.expired = retry_expired;
-        tail->slice = (struct event_log_slice){
-            .stream = EVENT_LOG_EVENTS,
-            .partition = (int32_t)i,
-            .max_records = SLICE_RECORDS,
-            .max_bytes = SLICE_BYTES,
-            .loop = loop,
-            .done = slice_done,
-        };
-    }
+    streams->look.expired = look_expired;
     return streams;
 }
 
@@ -328,12 +366,7 @@ enum status event_streams_add(struct event_streams *streams, struct http_request
     // The head goes out at once.
     (void)http_stream_write(viewer->stream, BYTES("retry: 1000\n\n"));
     if (is_first) {
-        event_loop_timer_start(streams->loop, &streams->heartbeat, HEARTBEAT_US);
-    }
-    for (size_t i = 0; is_first && i < streams->tail_count; i++) {
-        if (!streams->tails[i].is_inside) {
-            read_tail(&streams->tails[i]);
-        }
+        start_tails(streams);
     }
     tell_live(streams);
     return STATUS_OK;
@@ -345,7 +378,8 @@ void event_streams_destroy(struct event_streams *streams) {
     }
     stop_tails(streams);
     for (size_t i = 0; i < streams->tail_count; i++) {
-        event_log_slice_clear(&streams->tails[i].slice);
+        event_log_slice_clear(&streams->tails[i]->slice);
+        free(streams->tails[i]);
     }
     while (streams->viewers) {
         struct viewer *viewer = streams->viewers;

@@ -49,11 +49,19 @@ struct partition *partition_create(struct lane *lane, const struct partition_opt
     return partition;
 }
 
+// Partitions may have been added: each of us has less of the whole then.
+static void look_at_count(const struct partition *partition) {
+    struct lane *lane = partition->lane;
+    rates_set_partitions(lane->flow.rates,
+                         (size_t)event_log_partition_count(lane->log, EVENT_LOG_EVENTS));
+}
+
 void partition_start(struct partition *partition) {
     lane_add(partition->lane, partition);
     lane_refresh(partition->lane);
     if (is_of_events(partition)) {
         rates_add_partitions(partition->lane->flow.rates, 1);
+        look_at_count(partition);
         partition->state = PARTITION_CLAIMING;
         partition->claim = claim_start(partition);
     } else {
@@ -357,6 +365,7 @@ static void write_live(struct partition *partition, int64_t position) {
                                    .position = position,
                                    .until = CURSOR_NO_END,
                                    .written_us = clock_wall_us()};
+    look_at_count(partition);
     partition->live_written = position;
     partition->live_written_us = event_loop_now_us(lane->loop);
     partition->live_post = cursor_post_record(&options, &record);

@@ -58,6 +58,12 @@ void rates_add_partitions(struct rates *rates, int count) {
     pthread_mutex_unlock(&rates->lock);
 }
 
+void rates_set_partitions(struct rates *rates, size_t partition_count) {
+    pthread_mutex_lock(&rates->lock);
+    rates->partition_count = partition_count;
+    pthread_mutex_unlock(&rates->lock);
+}
+
 static struct rate *find(const struct rates *rates, uint64_t hash, struct bytes space,
                          struct bytes id) {
     struct rate *rate = rates->buckets[hash & (rates->bucket_count - 1)];

@@ -16,6 +16,8 @@ struct rates *rates_create(size_t partition_count);
 void rates_destroy(struct rates *rates);
 // A partition has become this node's, or is not any more.
 void rates_add_partitions(struct rates *rates, int count);
+// Of the whole log, when some were added.
+void rates_set_partitions(struct rates *rates, size_t partition_count);
 // 0: so many events of that subscription may go now. Else how long to wait before asking again.
 int64_t rates_take(struct rates *rates, struct bytes space, struct bytes id, double per_second,
                    uint32_t count, int64_t now_us);

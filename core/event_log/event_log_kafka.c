@@ -42,7 +42,7 @@ static size_t kafka_appends_inside(struct event_log *base) {
 }
 
 static int32_t kafka_partition_count(struct event_log *base, enum event_log_stream stream) {
-    return kafka_log_of(base)->partition_counts[stream];
+    return atomic_load(&kafka_log_of(base)->partition_counts[stream]);
 }
 
 static void kafka_destroy(struct event_log *base) {
@@ -137,7 +137,11 @@ enum status event_log_kafka_create(const struct event_log_kafka_options *options
         kafka_destroy(&log->base);
         return status;
     }
-    log->slices = slice_pool_create(&kafka_slice_ops, log, log->partition_counts);
+    int32_t partition_counts[EVENT_LOG_STREAM_COUNT];
+    for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
+        partition_counts[stream] = atomic_load(&log->partition_counts[stream]);
+    }
+    log->slices = slice_pool_create(&kafka_slice_ops, log, partition_counts);
     kafka_producer_open_topics(&log->gathering);
     kafka_producer_start(&log->prompt);
     kafka_producer_start(&log->gathering);

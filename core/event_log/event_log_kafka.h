@@ -53,7 +53,8 @@ struct kafka_log {
     struct event_log base;
     struct event_log_kafka_options options; // with copies of all text
     char *topic_names[EVENT_LOG_STREAM_COUNT];
-    int32_t partition_counts[EVENT_LOG_STREAM_COUNT];
+    _Atomic int32_t partition_counts[EVENT_LOG_STREAM_COUNT]; // grow: partitions can be added
+    atomic_llong counts_due_us;                               // when they are asked for again
 
     struct slice_pool *slices;
 
@@ -84,6 +85,12 @@ void kafka_conf_set_number(rd_kafka_conf_t *conf, const char *name, int64_t valu
 
 // Waits for the brokers, creates the topics that are missing, and learns their partition counts.
 enum status must_check kafka_topics_prepare(struct kafka_log *log, struct error *error);
+
+// The stream has at least so many partitions. Any thread, once the log was created.
+void kafka_topics_grow(struct kafka_log *log, enum event_log_stream stream,
+                       int32_t partition_count);
+// Asks, if that was some seconds ago, whether partitions were added. Blocks for one answer.
+void kafka_topics_look(struct kafka_log *log, rd_kafka_t *client);
 
 // The owner has set log, gathers, linger_ms and lock.
 enum status must_check kafka_producer_create(struct kafka_producer *producer, struct error *error);

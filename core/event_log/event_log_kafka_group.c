@@ -224,6 +224,8 @@ static int64_t leave_lost_range(struct kafka_reader *reader, int32_t number, int
 static int64_t start_partition(struct kafka_reader *reader, int32_t number,
                                const struct place *place) {
     int64_t start = place->committed >= 0 ? place->committed : place->first;
+    // Whoever is told of it may want to read slices of it.
+    kafka_topics_grow(reader->log, reader->options.stream, number + 1);
     kafka_reader_lock(reader);
     struct kafka_partition *partition = kafka_reader_partition(reader, number);
     *partition = (struct kafka_partition){

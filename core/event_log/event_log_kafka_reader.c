@@ -398,6 +398,8 @@ static const struct kafka_default consumer_defaults[] = {
     {"queued.max.messages.kbytes", "16384"},
     {"fetch.message.max.bytes", "1048576"},
     {"fetch.max.bytes", "16777216"},
+    // Partitions that were added are taken up after this long at the most.
+    {"topic.metadata.refresh.interval.ms", "30000"},
     // A member that dies is replaced after this long.
     {"session.timeout.ms", "10000"},
     {"heartbeat.interval.ms", "2000"},

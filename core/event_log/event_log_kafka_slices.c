@@ -41,6 +41,7 @@ struct slice_reader {
     rd_kafka_t *consumer;
     rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT];
     struct range *ranges[EVENT_LOG_STREAM_COUNT];
+    size_t range_counts[EVENT_LOG_STREAM_COUNT];
     struct fetch fetches[FETCHES];
 };
 
@@ -137,8 +138,6 @@ static enum status open_reader(void *store, void **ret_reader, struct error *err
         return status;
     }
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
-        size_t count = (size_t)reader->log->partition_counts[stream];
-        reader->ranges[stream] = memory_allocate(count * sizeof *reader->ranges[stream]);
         reader->topics[stream] =
             rd_kafka_topic_new(reader->consumer, reader->log->topic_names[stream], NULL);
         if (!reader->topics[stream]) {
@@ -152,6 +151,19 @@ static enum status open_reader(void *store, void **ret_reader, struct error *err
 }
 
 // --- Reading.
+
+// Partitions can have been added. Where none of the stream was added, the range stays where it is.
+static struct range *range_of(struct slice_reader *reader, const struct event_log_slice *slice) {
+    size_t count = reader->range_counts[slice->stream];
+    if ((size_t)slice->partition >= count) {
+        size_t wanted = (size_t)slice->partition + 1;
+        struct range *ranges = memory_resize(reader->ranges[slice->stream], wanted, sizeof *ranges);
+        memset(ranges + count, 0, (wanted - count) * sizeof *ranges);
+        reader->ranges[slice->stream] = ranges;
+        reader->range_counts[slice->stream] = wanted;
+    }
+    return &reader->ranges[slice->stream][slice->partition];
+}
 
 // The partition was just made, or another broker takes it over: it will be there in a moment.
 static bool is_leader_moving(rd_kafka_resp_err_t failure) {
@@ -195,7 +207,7 @@ static enum status learn_range(struct slice_reader *reader, const struct event_l
         return read_failed(reader->log->topic_names[slice->stream], slice->partition, failure);
     }
     range.learned_at_us = clock_monotonic_us();
-    reader->ranges[slice->stream][slice->partition] = range;
+    *range_of(reader, slice) = range;
     return STATUS_OK;
 }
 
@@ -330,7 +342,7 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
     slice->next_offset = fetch->next_offset;
     if (failure) {
         stop_fetch(reader, fetch);
-        reader->ranges[slice->stream][slice->partition].learned_at_us = 0;
+        range_of(reader, slice)->learned_at_us = 0;
     }
     if (!failure || slice->bytes->count > 0) {
         return STATUS_OK;
@@ -338,7 +350,7 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
     // Retention was faster. The slice goes on at the new beginning when it is read again.
     if (is_out_of_range(failure)) {
         enum status status = learn_range(reader, slice);
-        slice->first_offset = reader->ranges[slice->stream][slice->partition].first;
+        slice->first_offset = range_of(reader, slice)->first;
         slice->next_offset =
             slice->first_offset > offset ? slice->first_offset : slice->next_offset;
         return status;
@@ -349,8 +361,9 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
 static enum status read_slice(void *store, void *context, struct event_log_slice *slice) {
     (void)store;
     struct slice_reader *reader = context;
-    struct range *range = &reader->ranges[slice->stream][slice->partition];
+    struct range *range = range_of(reader, slice);
     rd_kafka_poll(reader->consumer, 0);
+    kafka_topics_look(reader->log, reader->consumer);
     if (!is_range_good(range, slice->job.position)) {
         enum status status = learn_range(reader, slice);
         if (status != STATUS_OK) {
@@ -378,37 +391,45 @@ static enum status look_up(struct slice_reader *reader, rd_kafka_topic_partition
                    : STATUS_OK;
 }
 
+static rd_kafka_topic_partition_list_t *list_all(const struct slice_reader *reader,
+                                                 const struct event_log_time_query *query,
+                                                 int64_t which) {
+    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)query->count);
+    for (size_t i = 0; i < query->count; i++) {
+        rd_kafka_topic_partition_list_add(list, reader->log->topic_names[query->stream], (int32_t)i)
+            ->offset = which;
+    }
+    return list;
+}
+
+// Where nothing is that young, the answer is the end's name instead of its offset. It has to be the
+// end that was before: what was appended meanwhile is young enough.
 static enum status find_time(void *store, void *context, struct event_log_time_query *query) {
     (void)store;
     struct slice_reader *reader = context;
-    const char *topic = reader->log->topic_names[query->stream];
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)query->count);
-    for (size_t i = 0; i < query->count; i++) {
-        rd_kafka_topic_partition_list_add(list, topic, (int32_t)i)->offset =
-            query->time_ms > 0 ? query->time_ms : 0;
-    }
-    enum status status = look_up(reader, list);
-    // Where nothing is that young, the answer is the end's name instead of its offset.
-    rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(8);
-    for (int i = 0; status == STATUS_OK && i < list->cnt; i++) {
-        query->offsets[list->elems[i].partition] = list->elems[i].offset;
-        if (list->elems[i].offset < 0) {
-            rd_kafka_topic_partition_list_add(ends, topic, list->elems[i].partition)->offset =
-                RD_KAFKA_OFFSET_END;
-        }
-    }
-    status = status == STATUS_OK ? look_up(reader, ends) : status;
+    kafka_topics_look(reader->log, reader->consumer);
+    rd_kafka_topic_partition_list_t *ends = list_all(reader, query, RD_KAFKA_OFFSET_END);
+    rd_kafka_topic_partition_list_t *found =
+        list_all(reader, query, query->time_ms > 0 ? query->time_ms : 0);
+    enum status status = look_up(reader, ends);
+    status = status == STATUS_OK ? look_up(reader, found) : status;
     for (int i = 0; status == STATUS_OK && i < ends->cnt; i++) {
         query->offsets[ends->elems[i].partition] = ends->elems[i].offset;
     }
-    rd_kafka_topic_partition_list_destroy(list);
+    for (int i = 0; status == STATUS_OK && i < found->cnt; i++) {
+        if (found->elems[i].offset >= 0) {
+            query->offsets[found->elems[i].partition] = found->elems[i].offset;
+        }
+    }
     rd_kafka_topic_partition_list_destroy(ends);
+    rd_kafka_topic_partition_list_destroy(found);
     return status;
 }
 
 static void look(void *store, void *context, struct slice_place *places, size_t count) {
     (void)store;
     struct slice_reader *reader = context;
+    kafka_topics_look(reader->log, reader->consumer);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++) {
         const char *topic = reader->log->topic_names[places[i].stream];

@@ -1,10 +1,14 @@
 #include "core/event_log/event_log_kafka.h"
 
 #include "core/base/clock.h"
+#include "core/base/log_line.h"
+#include "core/event_log/slice_pool.h"
 
 #include <string.h>
 
 #define COMPACTED_SEGMENT_BYTES (16 << 20)
+#define COUNTS_INTERVAL_US 5000000
+#define COUNTS_WAIT_MS 3000
 
 static int remaining_ms(int64_t until_us) {
     int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
@@ -199,7 +203,7 @@ static bool learn_partitions(struct kafka_log *log, enum event_log_stream stream
             return false;
         }
     }
-    log->partition_counts[stream] = topic->partition_cnt;
+    atomic_store(&log->partition_counts[stream], topic->partition_cnt);
     return true;
 }
 
@@ -207,7 +211,7 @@ static bool learn_partitions(struct kafka_log *log, enum event_log_stream stream
 // sends then fails, and when what it sent behind that is taken, the first is lost.
 static bool do_leaders_answer(struct kafka_log *log, enum event_log_stream stream,
                               int64_t until_us) {
-    int32_t count = log->partition_counts[stream];
+    int32_t count = atomic_load(&log->partition_counts[stream]);
     rd_kafka_topic_partition_list_t *ends = rd_kafka_topic_partition_list_new(count);
     for (int32_t i = 0; i < count; i++) {
         rd_kafka_topic_partition_list_add(ends, log->topic_names[stream], i)->offset =
@@ -258,4 +262,38 @@ enum status kafka_topics_prepare(struct kafka_log *log, struct error *error) {
         status = await_topic(log, (enum event_log_stream)stream, until_us, error);
     }
     return status;
+}
+
+void kafka_topics_grow(struct kafka_log *log, enum event_log_stream stream,
+                       int32_t partition_count) {
+    int32_t before = atomic_load(&log->partition_counts[stream]);
+    while (before < partition_count && !atomic_compare_exchange_weak(&log->partition_counts[stream],
+                                                                     &before, partition_count)) {
+    }
+    if (before < partition_count) {
+        slice_pool_grow(log->slices, stream, partition_count);
+        log_line(LOG_INFO, "partitions were added", LOG_TEXT("topic", log->topic_names[stream]),
+                 LOG_NUMBER("before", before), LOG_NUMBER("now", partition_count));
+    }
+}
+
+void kafka_topics_look(struct kafka_log *log, rd_kafka_t *client) {
+    long long now_us = clock_monotonic_us();
+    long long due_us = atomic_load(&log->counts_due_us);
+    if (now_us < due_us || !atomic_compare_exchange_strong(&log->counts_due_us, &due_us,
+                                                           now_us + COUNTS_INTERVAL_US)) {
+        return;
+    }
+    const struct rd_kafka_metadata *metadata;
+    if (rd_kafka_metadata(client, 0, NULL, &metadata, COUNTS_WAIT_MS)) {
+        return; // It is asked again; that the brokers are away is seen elsewhere.
+    }
+    for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
+        const struct rd_kafka_metadata_topic *topic =
+            find_topic(metadata, log->topic_names[stream]);
+        if (topic && !topic->err) {
+            kafka_topics_grow(log, (enum event_log_stream)stream, topic->partition_cnt);
+        }
+    }
+    rd_kafka_metadata_destroy(metadata);
 }

@@ -41,7 +41,7 @@ struct worker {
 struct slice_pool {
     const struct slice_store_ops *ops;
     void *store;
-    int32_t partition_counts[EVENT_LOG_STREAM_COUNT];
+    _Atomic int32_t partition_counts[EVENT_LOG_STREAM_COUNT]; // grow, under the lock
 
     pthread_mutex_t lock; // for what follows; never held while calling the store
     struct event_log_job *first_ready;
@@ -63,14 +63,28 @@ struct slice_pool *slice_pool_create(const struct slice_store_ops *ops, void *st
     struct slice_pool *pool = memory_allocate(sizeof *pool);
     pool->ops = ops;
     pool->store = store;
-    memcpy(pool->partition_counts, partition_counts, sizeof pool->partition_counts);
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
+        atomic_init(&pool->partition_counts[stream], partition_counts[stream]);
         pool->ends[stream] =
             memory_allocate((size_t)partition_counts[stream] * sizeof *pool->ends[stream]);
     }
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->emptied, NULL);
     return pool;
+}
+
+void slice_pool_grow(struct slice_pool *pool, enum event_log_stream stream,
+                     int32_t partition_count) {
+    pthread_mutex_lock(&pool->lock);
+    int32_t before = atomic_load(&pool->partition_counts[stream]);
+    if (partition_count > before) {
+        size_t count = (size_t)partition_count;
+        int64_t *ends = memory_resize(pool->ends[stream], count, sizeof *ends);
+        memset(ends + before, 0, (count - (size_t)before) * sizeof *ends);
+        pool->ends[stream] = ends;
+        atomic_store(&pool->partition_counts[stream], partition_count);
+    }
+    pthread_mutex_unlock(&pool->lock);
 }
 
 static struct event_log_slice *slice_of(struct event_log_job *job) {
@@ -299,7 +313,8 @@ static bool raise_end(struct slice_pool *pool, const struct slice_place *place) 
 
 static enum status read_slice(struct worker *worker, struct event_log_slice *slice) {
     struct slice_pool *pool = worker->pool;
-    if (slice->partition < 0 || slice->partition >= pool->partition_counts[slice->stream]) {
+    if (slice->partition < 0 ||
+        slice->partition >= atomic_load(&pool->partition_counts[slice->stream])) {
         return STATUS_NOT_FOUND;
     }
     if (!slice->bytes) {
@@ -318,7 +333,7 @@ static enum status read_slice(struct worker *worker, struct event_log_slice *sli
 static enum status find_time(struct worker *worker, struct event_log_time_query *query) {
     struct slice_pool *pool = worker->pool;
     free(query->offsets);
-    query->count = (size_t)pool->partition_counts[query->stream];
+    query->count = (size_t)atomic_load(&pool->partition_counts[query->stream]);
     query->offsets = memory_allocate(query->count * sizeof *query->offsets);
     return pool->ops->find_time(pool->store, worker->reader, query);
 }
@@ -499,7 +514,8 @@ void slice_pool_wake(struct slice_pool *pool, enum event_log_stream stream, int3
                      int64_t end_offset) {
     struct slice_place place = {stream, partition, end_offset};
     pthread_mutex_lock(&pool->lock);
-    if (partition < pool->partition_counts[stream] && raise_end(pool, &place) && pool->waiting) {
+    if (partition < atomic_load(&pool->partition_counts[stream]) && raise_end(pool, &place) &&
+        pool->waiting) {
         sort_waiting(pool, clock_monotonic_us());
     }
     pthread_mutex_unlock(&pool->lock);

@@ -39,6 +39,9 @@ struct slice_store_ops {
 struct slice_pool;
 struct slice_pool *slice_pool_create(const struct slice_store_ops *ops, void *store,
                                      const int32_t partition_counts[EVENT_LOG_STREAM_COUNT]);
+// The stream has so many partitions now; it never has fewer. Any thread.
+void slice_pool_grow(struct slice_pool *pool, enum event_log_stream stream,
+                     int32_t partition_count);
 // The functions of event_log.h.
 enum status must_check slice_pool_read(struct slice_pool *pool, struct event_log_slice *slice);
 enum status must_check slice_pool_find_time(struct slice_pool *pool,

@@ -41,6 +41,8 @@ static void a_node_takes_the_part_that_it_has_of_the_partitions(void **state) {
     assert_in_range(passed_in_ten_seconds(rates, "a", 100, 200 * SECOND_US), 125, 127);
     rates_add_partitions(rates, 20); // More than there were when it started.
     assert_in_range(passed_in_ten_seconds(rates, "a", 100, 300 * SECOND_US), 1000, 1011);
+    rates_set_partitions(rates, 42); // Some were added.
+    assert_in_range(passed_in_ten_seconds(rates, "a", 100, 400 * SECOND_US), 500, 506);
     rates_destroy(rates);
 }
 

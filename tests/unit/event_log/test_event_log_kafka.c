@@ -493,6 +493,37 @@ static void slices_fail_while_the_brokers_are_away_and_work_again(void **state) 
     event_log_slice_clear(&slice);
 }
 
+struct time_answer {
+    struct event_log_time_query query;
+    atomic_bool is_there;
+};
+
+static void time_found(struct event_log_time_query *query) {
+    atomic_store(&CONTAINER_OF(query, struct time_answer, query)->is_there, true);
+}
+
+// Between what is asked of the broker, the first record is appended. It must not be passed over: to
+// the mock no record is young enough, so the answer is the end.
+static void what_comes_while_a_time_is_looked_up_is_not_passed_over(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    struct event_log_slice slice = {.from_offset = EVENT_LOG_END};
+    read_and_wait(fixture->log, &fixture->loop, &slice); // the reader is connected
+    assert_int_equal(slice.end_offset, 0);
+    struct time_answer answer = {
+        .query = {.stream = EVENT_LOG_EVENTS, .loop = fixture->loop.loop, .done = time_found}};
+    rd_kafka_mock_broker_set_rtt(fixture->mock, BROKER, 300);
+    assert_int_equal(event_log_find_time(fixture->log, &answer.query), STATUS_OK);
+    assert_int_equal(append_value(fixture, "first").status, STATUS_OK);
+    while (!atomic_load(&answer.is_there)) {
+        sched_yield();
+    }
+    assert_int_equal(answer.query.status, STATUS_OK);
+    assert_int_equal(answer.query.offsets[0], 0);
+    event_log_time_query_clear(&answer.query);
+    event_log_slice_clear(&slice);
+}
+
 #define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
 
 int main(int argument_count, char **arguments) {
@@ -519,6 +550,7 @@ int main(int argument_count, char **arguments) {
         RULE(a_position_that_retention_passes_while_reading_is_reported),
         RULE(a_slice_goes_on_where_the_log_begins_now),
         RULE(slices_fail_while_the_brokers_are_away_and_work_again),
+        RULE(what_comes_while_a_time_is_looked_up_is_not_passed_over),
     };
     return cmocka_run_group_tests_name("event_log_kafka", rules, NULL, NULL);
 }

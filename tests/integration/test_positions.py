@@ -1,0 +1,139 @@
+"""Positions that are lost, partitions that are added, events that retention takes: nothing is skipped, or comes again, in silence."""
+
+import collections
+import json
+import sqlite3
+import uuid
+
+import pytest
+
+from conftest import cluster_arguments
+from support.gateway import wait_until
+from support.kafka_admin import KafkaAdmin
+
+EVENT_TYPE = "number"
+
+
+def emit(gateway, first, count):
+    batch = [{"specversion": "1.0", "type": EVENT_TYPE, "source": "/positions", "id": str(number),
+              "data": {"number": number}} for number in range(first, first + count)]
+    answer = gateway.send("POST", "/", json.dumps(batch), {"Content-Type": "application/cloudevents-batch+json"})
+    assert answer.status_code == 202, answer.text
+
+
+def taken(function):
+    """number -> how often it came"""
+    return collections.Counter(call.json()["data"]["number"] for call in function.received())
+
+
+def await_all(function, numbers, what):
+    wait_until(lambda: set(taken(function)) >= set(numbers), 90, what)
+
+
+def subscribe(gateway, name, function, **fields):
+    gateway.register_function(name, function.url)
+    return gateway.subscribe(name, EVENT_TYPE, **fields)
+
+
+def path_of(subscription):
+    return f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+
+
+def status_of(gateway, subscription):
+    answer = gateway.config("GET", path_of(subscription) + "/status")
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+class Cluster:
+    """The names of one cluster on the shared stack."""
+
+    def __init__(self, stack):
+        self.name = f"t{uuid.uuid4().hex[:12]}"
+        self.topic = f"{self.name}.events"
+        self.arguments = cluster_arguments(stack, self.name, kafka_set="topic.metadata.refresh.interval.ms=300")
+        self.admin = KafkaAdmin(stack.kafka, self.name)
+
+    def emit_beside(self, make_gateway, first, count):
+        """While nobody reads."""
+        ingest = make_gateway([*self.arguments, "--role", "ingest"])
+        emit(ingest, first, count)
+        assert ingest.stop() == 0
+
+
+@pytest.fixture
+def cluster(stack):
+    return Cluster(stack)
+
+
+@pytest.mark.parametrize("loss", ["the groups are deleted", "offsets expire"])
+def test_positions_that_kafka_has_lost_are_those_of_the_cursors(loss, cluster, make_gateway, make_function):
+    live, paused = make_function(), make_function()
+    gateway = make_gateway(cluster.arguments)
+    gateway.register_event_type(EVENT_TYPE)
+    subscribe(gateway, "live", live)
+    subscription = subscribe(gateway, "paused", paused, paused=True)
+    emit(gateway, 0, 100)
+    await_all(live, range(100), "the first ones")
+    wait_until(lambda: status_of(gateway, subscription)["lag"] == 100, 60, "the backlog of who is paused")
+    assert gateway.stop() == 0
+    cluster.emit_beside(make_gateway, 100, 40)
+    before = cluster.admin.committed(cluster.name, cluster.topic)
+    assert sum(before.values()) == 100
+    if loss == "offsets expire":
+        cluster.admin.expire_offsets(cluster.name, cluster.topic, [number for number in before if before[number]][:2])
+    else:
+        cluster.admin.delete_groups()
+
+    gateway.start()
+    emit(gateway, 140, 20)
+    await_all(live, range(160), "what came meanwhile, and after")
+    assert gateway.config("POST", path_of(subscription) + "/resume").status_code == 200
+    await_all(paused, range(160), "the backlog")
+    wait_until(lambda: sum(cluster.admin.committed(cluster.name, cluster.topic).values()) == 160, 60, "the commits")
+    assert set(taken(live).values()) == {1} and set(taken(paused).values()) == {1}
+
+
+def test_partitions_that_are_added_are_read_from_their_beginning(cluster, make_gateway, make_function):
+    live, paused, early, late = (make_function() for _ in range(4))
+    gateway = make_gateway(cluster.arguments)
+    gateway.register_event_type(EVENT_TYPE)
+    subscribe(gateway, "live", live)
+    subscription = subscribe(gateway, "paused", paused, paused=True)
+    subscribe(gateway, "early", early, start="earliest")
+    emit(gateway, 0, 60)
+    await_all(live, range(60), "the first ones")
+
+    cluster.admin.add_partitions(cluster.topic, 6)
+    for partition in (4, 5):  # Before anybody reads there.
+        cluster.admin.produce(cluster.topic, partition,
+                              lambda value: {"ce_specversion": "1.0", "ce_type": EVENT_TYPE, "ce_source": "/positions",
+                                             "ce_id": str(json.loads(value)["number"]),
+                                             "content-type": "application/json"},
+                              [json.dumps({"number": partition * 1000 + number}) for number in range(20)])
+    numbers = {*range(60), *range(4000, 4020), *range(5000, 5020)}
+    await_all(live, numbers, "what lies in the new partitions")
+    await_all(early, numbers, "the same, for who began at the beginning")
+    subscribe(gateway, "late", late, start="earliest")
+    await_all(late, numbers, "the same, for who comes later")
+    wait_until(lambda: status_of(gateway, subscription)["lag"] == 100, 60, "the backlog of who is paused")
+    assert gateway.config("POST", path_of(subscription) + "/resume").status_code == 200
+    await_all(paused, numbers, "the backlog")
+
+    # The operator sees them as well.
+    wait_until(lambda: len(gateway.config("GET", "/v1/spaces/default/events?limit=200").json()["events"]) == 100, 60,
+               "the list of events")
+    wait_until(lambda: gateway.config("GET", "/v1/cluster").json()["nodes"][0]["partitions"] == list(range(6)), 60,
+               "the partitions in the cluster")
+    answer = gateway.config("POST", path_of(subscription) + "/replays", {"from": "earliest"})
+    assert answer.status_code == 201, answer.text
+    replay = f"/v1/spaces/default/replays/{answer.json()['replayId']}"
+    wait_until(lambda: gateway.config("GET", replay).json()["state"] == "done", 60, "the replay")
+    assert gateway.config("GET", replay).json()["total"] == 100 and set(taken(paused).values()) == {2}
+
+    gateway.kill()  # Nothing begins anew.
+    gateway.start(timeout_s=60)
+    emit(gateway, 60, 20)
+    await_all(live, {*numbers, *range(60, 80)}, "what came after the crash")
+    for function in (paused, early, late):
+        await_all(function, range(60, 80), "what came after the crash")
