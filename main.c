@@ -186,6 +186,8 @@ static enum status create_admin(struct node *node, struct worker *worker, struct
         .token = node->admin_token,
         .index_path = path.data ? path.data : "",
         .log_identity = identity.data,
+        .source = settings_text(node->settings.settings, "source"),
+        .is_hosted = settings_text(node->settings.settings, "hosted-domain") != NULL,
         .is_status_only = (node->settings.roles & ROLE_ADMIN) == 0,
     };
     enum status status = admin_create(&options, &worker->admin, error);

@@ -5,6 +5,7 @@
 
 #include "admin/admin_private.h"
 #include "admin/config_metrics.h"
+#include "admin/cursor_view.h"
 #include "admin/event_store.h"
 #include "admin/replays_api.h"
 #include "admin/subscription_status.h"
@@ -96,6 +97,15 @@ enum status admin_create(const struct admin_options *options, struct admin **ret
     admin->options = *options;
     admin->options.token = memory_copy_text(options->token);
     admin->gauges = config_gauges_create(options->registry);
+    admin->emitter = (struct system_emitter){
+        .log = options->log,
+        .loop = options->loop,
+        .source = bytes_of_text(options->source ? options->source : "/event-gateway"),
+        .is_hosted = options->is_hosted,
+    };
+    if (!options->is_status_only) {
+        admin->cursors = cursor_view_create(options->log, options->loop);
+    }
     enum status status = options->is_status_only ? STATUS_OK : create_event_store(admin, error);
     if (status != STATUS_OK) {
         admin_destroy(admin);
@@ -117,6 +127,7 @@ void admin_destroy(struct admin *admin) {
     if (!admin) {
         return;
     }
+    cursor_view_destroy(admin->cursors);
     event_streams_destroy(admin->streams);
     event_store_destroy(admin->events);
     config_gauges_destroy(admin->gauges);

@@ -26,6 +26,8 @@ struct admin_options {
     // for none; and which log it is of.
     const char *index_path;
     const char *log_identity;
+    const char *source;  // of system events, stays the caller's; NULL = "/event-gateway"
+    bool is_hosted;      // a hosted domain is set: system events lie on "/{space}"
     bool is_status_only; // a node without the admin role: status, health and metrics, nothing else
 };
 enum status must_check admin_create(const struct admin_options *options, struct admin **ret_admin,

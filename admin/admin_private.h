@@ -4,9 +4,11 @@
 
 #include "admin/admin.h"
 #include "core/base/bytes.h"
+#include "core/system/system_emitter.h"
 
 struct config_call;
 struct config_gauges;
+struct cursor_view;
 struct event_store;
 struct event_streams;
 struct json_t;
@@ -22,9 +24,11 @@ struct config_changes {
 struct admin {
     struct admin_options options;
     struct config_gauges *gauges;
+    struct system_emitter emitter;
     struct config_changes changes;
     struct event_store *events;    // NULL: events and dead letters cannot be looked up here
     struct event_streams *streams; // likewise
+    struct cursor_view *cursors;   // likewise
     bool is_draining, is_closed;
 };
 

@@ -265,6 +265,18 @@ static void log_change(const struct config_call *call) {
              LOG_BYTES("space", buffer_bytes(&call->space)), LOG_BYTES("id", edit->id));
 }
 
+static void tell_operators(const struct config_call *call) {
+    const struct admin *admin = call->admin;
+    const struct snapshot *snapshot = registry_snapshot(admin->options.registry);
+    if (call->plan.suspended) {
+        system_emit_suspended(&admin->emitter, snapshot, call->plan.suspended, "paused by hand");
+    }
+    if (call->plan.resumed) {
+        system_emit_resumed(&admin->emitter, snapshot, call->plan.resumed);
+    }
+    snapshot_unref(snapshot);
+}
+
 static void refuse_failed_change(struct config_call *call) {
     const struct registry_change *change = &call->change;
     struct error error;
@@ -313,6 +325,7 @@ static void change_done(struct registry_change *change) {
     admin->changes.is_closed = change->status == STATUS_CLOSED;
     if (change->status == STATUS_OK) {
         log_change(call);
+        tell_operators(call);
         answer(call, call->plan.status, call->plan.answer);
     } else if (change->status == STATUS_CONFLICT && call->tries < TRIES_MAX) {
         if (try_change(call)) {

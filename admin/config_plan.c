@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "core/base/json.h"
+#include "core/subscriptions/subscription.h"
 
 static struct registry_edit *add_edit(struct config_plan *plan, enum resource_kind kind,
                                       struct bytes space, struct bytes id) {
@@ -35,5 +36,7 @@ void config_plan_clear(struct config_plan *plan) {
         buffer_clear(&plan->documents[i]);
     }
     json_decref(plan->answer);
+    subscription_unref(plan->suspended);
+    subscription_unref(plan->resumed);
     *plan = (struct config_plan){0};
 }

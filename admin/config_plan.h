@@ -9,6 +9,7 @@
 #include "core/registry/registry.h"
 
 struct json_t;
+struct subscription;
 
 // A classic subscription: itself, its event type, its CORS rule.
 #define CONFIG_EDITS_MAX 3
@@ -20,6 +21,8 @@ struct config_plan {
     struct buffer documents[CONFIG_EDITS_MAX];
     unsigned status;       // of the answer
     struct json_t *answer; // NULL = an empty body
+    // Told to operators when it is stored: a subscription that is paused, or resumed, by this.
+    const struct subscription *suspended, *resumed;
 };
 
 // space is borrowed as long as the plan lives; id and document are copied.

@@ -331,6 +331,26 @@ static unsigned check_create(struct config_attempt *attempt, struct error *error
     return refusal;
 }
 
+static bool is_paused(const json_t *document) {
+    return json_is_true(json_object_get(document, "paused"));
+}
+
+// Whoever asked for it, by which call ever: operators are told of it once, when it is stored.
+static void plan_notice(struct config_attempt *attempt) {
+    struct error ignored;
+    const struct subscription *subscription = NULL;
+    bool was_paused = is_paused(attempt->stored);
+    if (was_paused == is_paused(attempt->document) ||
+        subscription_parse(attempt->document, &subscription, &ignored) != STATUS_OK) {
+        return;
+    }
+    if (was_paused) {
+        attempt->plan->resumed = subscription;
+    } else {
+        attempt->plan->suspended = subscription;
+    }
+}
+
 static unsigned check_update(struct config_attempt *attempt, struct error *error) {
     static const struct {
         const char *member, *field;
@@ -349,6 +369,9 @@ static unsigned check_update(struct config_attempt *attempt, struct error *error
         }
     }
     unsigned refusal = check_function(attempt, error);
+    if (refusal == 0) {
+        plan_notice(attempt);
+    }
     if (refusal != 0 ||
         json_equal((json_t *)own_cors(attempt->document), (json_t *)own_cors(attempt->stored))) {
         return refusal;
@@ -367,18 +390,19 @@ static unsigned check_delete(struct config_attempt *attempt, struct error *error
     return 0;
 }
 
-static unsigned set_paused(struct config_attempt *attempt, bool is_paused, struct error *error) {
+static unsigned set_paused(struct config_attempt *attempt, bool pauses, struct error *error) {
     const struct subscription *parsed = NULL;
-    if (is_paused == json_is_true(json_object_get(attempt->stored, "paused"))) {
+    if (pauses == is_paused(attempt->stored)) {
         return 0; // Nothing changes, and why it is paused stays known.
     }
     json_object_del(attempt->document, "pausedReason");
-    json_object_set_new(attempt->document, "paused", json_boolean(is_paused));
+    json_object_set_new(attempt->document, "paused", json_boolean(pauses));
     if (subscription_parse(attempt->document, &parsed, error) != STATUS_OK) {
         error_prefix(error, "Subscription doesn't validate. Validation error");
         return 400;
     }
     subscription_unref(parsed);
+    plan_notice(attempt);
     return 0;
 }
 

@@ -34,7 +34,7 @@ static const char usage[] =
     "  replay SUBSCRIPTION   delivers what was before once more, to this one only: --since TIME,\n"
     "                --until TIME, --type, --source, --subject, --rate N; --once does not wait\n"
     "                list | get ID | stop ID\n"
-    "  lag [ID]      how far the subscriptions are, or one: state, lag, oldest undelivered\n"
+    "  lag [ID]      how far the subscriptions are; of one also what it answered last\n"
     "  status        what the gateway says of itself\n"
     "  cluster       the nodes, their partitions, how each sees its stores\n"
     "  top           what a node does per second, refreshed in place: --interval SECONDS (1),\n"

@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
@@ -33,6 +34,8 @@ struct followed {
     struct event_loop_timer retry;
     int64_t trimmed; // what lies before this offset is gone from the index
     int64_t behind;
+    int64_t target;  // where it ended when it was looked at first; -1 = not yet
+    bool is_current; // all below target was taken in
     bool is_inside;
     bool is_stale; // was inside when the index was emptied: its answer does not count
 };
@@ -69,8 +72,28 @@ static void add_event(struct event_index *index, const struct stored_record *sto
     }
 }
 
+struct outcome_target {
+    struct event_index *index;
+    struct log_place place;
+};
+
 static void add_outcome(void *context, const struct outcome *outcome) {
-    event_index_add_outcome(context, outcome);
+    const struct outcome_target *target = context;
+    event_index_add_outcome(target->index, &target->place, outcome);
+}
+
+static void add_in_flight(void *context, const struct in_flight_count *count) {
+    const struct outcome_target *target = context;
+    event_index_add_in_flight(target->index, count, clock_wall_us());
+}
+
+static void add_outcomes(struct event_index *index, const struct stored_record *stored) {
+    const struct outcome_visitor visitor = {.outcome = add_outcome, .in_flight = add_in_flight};
+    struct outcome_target target = {index, {stored->partition, stored->offset}};
+    size_t refused;
+    enum status status =
+        outcome_record_decode(stored->record.value, &visitor, &target, &refused, NULL);
+    (void)status; // Not ours, if it cannot be read.
 }
 
 static void add_letter(struct event_index *index, const struct stored_record *stored) {
@@ -93,7 +116,6 @@ static void add_letter(struct event_index *index, const struct stored_record *st
 
 static void add_record(struct event_index *index, enum event_log_stream stream,
                        const struct stored_record *stored) {
-    size_t refused;
     switch (stream) {
     case EVENT_LOG_EVENTS:
         add_event(index, stored);
@@ -102,10 +124,7 @@ static void add_record(struct event_index *index, enum event_log_stream stream,
         add_letter(index, stored);
         break;
     default:
-        if (outcome_record_decode(stored->record.value, add_outcome, index, &refused, NULL) !=
-            STATUS_OK) {
-            return; // not ours
-        }
+        add_outcomes(index, stored);
     }
 }
 
@@ -115,6 +134,10 @@ static void read_on(struct followed *followed);
 
 static void tell_behind(struct event_follower *follower, struct followed *followed) {
     followed->behind = followed->slice.end_offset - followed->slice.next_offset;
+    if (followed->target < 0) {
+        followed->target = followed->slice.end_offset;
+    }
+    followed->is_current |= followed->slice.next_offset >= followed->target;
     int64_t behind = 0;
     for (size_t i = 0; i < follower->place_count; i++) {
         if (follower->places[i]->slice.stream == followed->slice.stream) {
@@ -150,6 +173,8 @@ static enum status start_over(struct event_follower *follower, struct error *err
         struct followed *followed = follower->places[i];
         followed->slice.from_offset = EVENT_LOG_BEGINNING;
         followed->trimmed = 0;
+        followed->target = -1;
+        followed->is_current = false;
         followed->is_stale = followed->is_inside;
     }
     return event_index_empty(follower->index, error);
@@ -210,6 +235,8 @@ static void slice_done(struct event_log_slice *slice) {
 static void read_on(struct followed *followed) {
     struct event_follower *follower = followed->follower;
     followed->is_inside = true;
+    // Until it is known to be current, an answer without records says so.
+    followed->slice.wait_ms = followed->is_current ? WAIT_MS : 0;
     if (event_log_read(follower->log, &followed->slice) != STATUS_OK) {
         followed->is_inside = false;
         event_loop_timer_start(follower->loop, &followed->retry, RETRY_US);
@@ -229,13 +256,13 @@ static void follow(struct event_follower *follower, enum event_log_stream stream
     follower->places = memory_resize(follower->places, follower->place_count + 1, sizeof(void *));
     follower->places[follower->place_count++] = followed;
     followed->follower = follower;
+    followed->target = -1;
     followed->retry.expired = retry_expired;
     followed->slice = (struct event_log_slice){
         .stream = stream,
         .partition = partition,
         .from_offset = event_index_position(follower->index, stream, partition),
         .max_records = SLICE_RECORDS,
-        .wait_ms = WAIT_MS,
         .loop = follower->loop,
         .done = slice_done,
     };
@@ -266,6 +293,17 @@ struct event_follower *event_follower_create(struct event_log *log, struct event
     follower->look.expired = look_expired;
     follow_all(follower);
     return follower;
+}
+
+int64_t event_follower_behind(const struct event_follower *follower) {
+    int64_t behind = 0;
+    for (size_t i = 0; i < follower->place_count; i++) {
+        if (!follower->places[i]->is_current) {
+            return -1;
+        }
+        behind += follower->places[i]->behind;
+    }
+    return behind;
 }
 
 void event_follower_stop(struct event_follower *follower, void (*stopped)(void *context),

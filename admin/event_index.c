@@ -12,7 +12,7 @@
 
 // To change the schema: raise the version. A file of another one is thrown away.
 #define APPLICATION_ID 0x45474978 // "EGIx"
-#define SCHEMA_VERSION 1
+#define SCHEMA_VERSION 2
 #define TRIM_OFFSETS 2000
 // The state of an event is that of its worst delivery: 0 none, 1 delivered, 2 waiting, 3 failed.
 static const char schema[] =
@@ -30,6 +30,14 @@ static const char schema[] =
     "INTEGER NOT NULL, reason TEXT, answer BLOB, next_us INTEGER NOT NULL, node TEXT, time_us "
     "INTEGER NOT NULL, state INTEGER NOT NULL,"
     " PRIMARY KEY(partition, offset, space, subscription)) WITHOUT ROWID;"
+    "CREATE INDEX deliveries_waiting ON deliveries(space, subscription, time_us, attempts)"
+    " WHERE state = 2;"
+    // Goes when the outcome that was noted last is gone from the log.
+    "CREATE TABLE results(space TEXT, subscription TEXT, partition INTEGER NOT NULL,"
+    " offset INTEGER NOT NULL, success_us INTEGER NOT NULL, success_id TEXT, success_source TEXT,"
+    " error_us INTEGER NOT NULL, error_id TEXT, error_source TEXT, status INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL, reason TEXT, answer BLOB,"
+    " PRIMARY KEY(space, subscription)) WITHOUT ROWID;"
     "CREATE TABLE letters(partition INTEGER, offset INTEGER, time_us INTEGER NOT NULL,"
     " space TEXT NOT NULL, subscription TEXT NOT NULL, function TEXT, id TEXT NOT NULL, source "
     "TEXT "
@@ -41,6 +49,13 @@ static const char schema[] =
     "CREATE INDEX letters_by_subscription ON letters(space, subscription, time_us) WHERE state = 0;"
     "CREATE TABLE marks(partition INTEGER, offset INTEGER, state INTEGER NOT NULL,"
     " PRIMARY KEY(partition, offset)) WITHOUT ROWID;";
+
+// What runs now is nothing to be kept.
+static const char passing_schema[] =
+    "PRAGMA temp_store = MEMORY;"
+    "CREATE TEMP TABLE in_flight(space TEXT, subscription TEXT, node TEXT, lane INTEGER,"
+    " count INTEGER NOT NULL, time_us INTEGER NOT NULL,"
+    " PRIMARY KEY(space, subscription, node, lane)) WITHOUT ROWID";
 
 #define EVENT_COLUMNS "partition, offset, time_us, type, source, subject, id, state"
 #define LETTER_COLUMNS                                                                             \
@@ -116,6 +131,29 @@ static const char *const texts[INDEX_STATEMENT_COUNT] = {
     [INDEX_COUNT_LETTERS] =
         "SELECT count(*) FROM letters WHERE state = 0 AND space = ?1 AND (?2 IS NULL OR "
         "subscription = ?2) AND time_us >= ?3 AND time_us < ?4",
+    [INDEX_NOTE_SUCCESS] =
+        "INSERT INTO results VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, NULL, NULL, 0, 0, NULL, NULL) "
+        "ON CONFLICT DO UPDATE SET partition = ?3, offset = ?4, success_us = ?5, success_id = ?6, "
+        "success_source = ?7 WHERE ?5 >= success_us",
+    [INDEX_NOTE_ERROR] =
+        "INSERT INTO results VALUES(?1, ?2, ?3, ?4, 0, NULL, NULL, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
+        "ON CONFLICT DO UPDATE SET partition = ?3, offset = ?4, error_us = ?5, error_id = ?6, "
+        "error_source = ?7, status = ?8, attempts = ?9, reason = ?10, answer = ?11 "
+        "WHERE ?5 >= error_us",
+    [INDEX_GET_RESULTS] =
+        "SELECT success_us, success_id, success_source, error_us, error_id, error_source, status, "
+        "attempts, reason, answer FROM results WHERE space = ?1 AND subscription = ?2",
+    [INDEX_COUNT_WAITING] =
+        "SELECT count(*) FROM deliveries INDEXED BY deliveries_waiting WHERE state = 2 AND space = "
+        "?1 AND subscription = ?2 AND time_us >= ?3 AND attempts > 0",
+    [INDEX_TRIM_RESULTS] = "DELETE FROM results WHERE partition = ?1 AND offset < ?2",
+    [INDEX_SET_IN_FLIGHT] = "INSERT INTO in_flight VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO "
+                            "UPDATE SET count = ?5, time_us = ?6 WHERE ?6 >= time_us",
+    [INDEX_REMOVE_IN_FLIGHT] = "DELETE FROM in_flight WHERE space = ?1 AND subscription = ?2 AND "
+                               "node = ?3 AND lane = ?4 AND time_us <= ?5",
+    [INDEX_FORGET_IN_FLIGHT] = "DELETE FROM in_flight WHERE time_us < ?1",
+    [INDEX_GET_IN_FLIGHT] = "SELECT coalesce(sum(count), 0) FROM in_flight WHERE space = ?1 AND "
+                            "subscription = ?2 AND time_us >= ?3",
 };
 
 void index_bind_bytes(sqlite3_stmt *statement, int column, struct bytes bytes) {
@@ -230,7 +268,7 @@ static bool open_database(struct event_index *index, const char *identity) {
     }
     return is_open && number_of(index, "PRAGMA application_id") == APPLICATION_ID &&
            number_of(index, "PRAGMA user_version") == SCHEMA_VERSION &&
-           has_identity(index, identity) && prepare(index);
+           has_identity(index, identity) && execute(index, passing_schema) && prepare(index);
 }
 
 static void remove_files(const struct event_index *index) {
@@ -278,12 +316,12 @@ void event_index_close(struct event_index *index) {
 
 // --- Filling.
 
-static struct bytes cut(struct bytes text) {
+struct bytes index_cut(struct bytes text) {
     return bytes_slice(text, 0, INDEX_TEXT_MAX);
 }
 
 // Never null where a column must not be.
-static void bind_required(sqlite3_stmt *statement, int column, struct bytes bytes) {
+void index_bind_required(sqlite3_stmt *statement, int column, struct bytes bytes) {
     sqlite3_bind_text(statement, column, bytes.size > 0 ? bytes.data : "", (int)bytes.size,
                       SQLITE_STATIC);
 }
@@ -314,11 +352,11 @@ void event_index_add_event(struct event_index *index, const struct stored_record
     struct bytes space = event->context.space;
     bind_place(statement, stored->partition, stored->offset);
     sqlite3_bind_int64(statement, 3, event->context.received_us);
-    bind_required(statement, 4, space.size > 0 ? space : BYTES("default"));
-    bind_required(statement, 5, cut(event->type));
-    bind_required(statement, 6, cut(event->source));
-    index_bind_bytes(statement, 7, cut(event->subject));
-    bind_required(statement, 8, cut(event->id));
+    index_bind_required(statement, 4, space.size > 0 ? space : BYTES("default"));
+    index_bind_required(statement, 5, index_cut(event->type));
+    index_bind_required(statement, 6, index_cut(event->source));
+    index_bind_bytes(statement, 7, index_cut(event->subject));
+    index_bind_required(statement, 8, index_cut(event->id));
     (void)index_run(index, INDEX_ADD_EVENT);
 }
 
@@ -337,19 +375,20 @@ static int state_of(enum outcome_kind kind) {
     }
 }
 
-void event_index_add_outcome(struct event_index *index, const struct outcome *outcome) {
+void event_index_add_outcome(struct event_index *index, const struct log_place *place,
+                             const struct outcome *outcome) {
     sqlite3_stmt *statement = index->statements[INDEX_ADD_DELIVERY];
     bind_place(statement, outcome->partition, outcome->offset);
-    bind_required(statement, 3, outcome->subscription_id);
-    bind_required(statement, 4, outcome->space);
+    index_bind_required(statement, 3, outcome->subscription_id);
+    index_bind_required(statement, 4, outcome->space);
     sqlite3_bind_int(statement, 5, (int)outcome->kind);
     sqlite3_bind_int64(statement, 6, outcome->attempt);
     sqlite3_bind_int64(statement, 7, outcome->status);
     sqlite3_bind_int64(statement, 8, outcome->duration_us);
-    index_bind_bytes(statement, 9, cut(outcome->reason));
-    index_bind_bytes(statement, 10, cut(outcome->answer));
+    index_bind_bytes(statement, 9, index_cut(outcome->reason));
+    index_bind_bytes(statement, 10, index_cut(outcome->answer));
     sqlite3_bind_int64(statement, 11, outcome->next_attempt_us);
-    index_bind_bytes(statement, 12, cut(outcome->node));
+    index_bind_bytes(statement, 12, index_cut(outcome->node));
     sqlite3_bind_int64(statement, 13, outcome->time_us);
     sqlite3_bind_int(statement, 14, state_of(outcome->kind));
     (void)index_run(index, INDEX_ADD_DELIVERY);
@@ -357,6 +396,7 @@ void event_index_add_outcome(struct event_index *index, const struct outcome *ou
         bind_place(index->statements[INDEX_SET_EVENT_STATE], outcome->partition, outcome->offset);
         (void)index_run(index, INDEX_SET_EVENT_STATE);
     }
+    index_note_result(index, place, outcome);
 }
 
 void event_index_add_letter(struct event_index *index, const struct stored_record *stored,
@@ -364,21 +404,21 @@ void event_index_add_letter(struct event_index *index, const struct stored_recor
     sqlite3_stmt *statement = index->statements[INDEX_ADD_LETTER];
     bind_place(statement, stored->partition, stored->offset);
     sqlite3_bind_int64(statement, 3, stored->timestamp_ms * 1000);
-    bind_required(statement, 4, letter->space);
-    bind_required(statement, 5, letter->subscription_id);
+    index_bind_required(statement, 4, letter->space);
+    index_bind_required(statement, 5, letter->subscription_id);
     index_bind_bytes(statement, 6, letter->function_id);
-    bind_required(statement, 7, cut(event->id));
-    bind_required(statement, 8, cut(event->source));
-    bind_required(statement, 9, cut(event->type));
-    index_bind_bytes(statement, 10, cut(event->subject));
-    index_bind_bytes(statement, 11, cut(letter->reason));
+    index_bind_required(statement, 7, index_cut(event->id));
+    index_bind_required(statement, 8, index_cut(event->source));
+    index_bind_required(statement, 9, index_cut(event->type));
+    index_bind_bytes(statement, 10, index_cut(event->subject));
+    index_bind_bytes(statement, 11, index_cut(letter->reason));
     sqlite3_bind_int64(statement, 12, letter->attempts);
     sqlite3_bind_int64(statement, 13, letter->last_status);
     sqlite3_bind_int64(statement, 14, letter->first_us);
     sqlite3_bind_int64(statement, 15, letter->last_us);
     sqlite3_bind_int64(statement, 16, letter->partition);
     sqlite3_bind_int64(statement, 17, letter->offset);
-    index_bind_bytes(statement, 18, cut(letter->last_answer));
+    index_bind_bytes(statement, 18, index_cut(letter->last_answer));
     (void)index_run(index, INDEX_ADD_LETTER);
 }
 
@@ -418,6 +458,8 @@ bool event_index_trim(struct event_index *index, enum event_log_stream stream, i
     } else if (stream == EVENT_LOG_DEAD_LETTERS) {
         has_more |= trim(index, INDEX_TRIM_LETTERS, partition, first_offset);
         has_more |= trim(index, INDEX_TRIM_MARKS, partition, first_offset);
+    } else if (stream == EVENT_LOG_OUTCOMES) {
+        index_trim_results(index, partition, first_offset);
     }
     return has_more;
 }
@@ -438,7 +480,8 @@ enum status event_index_commit(struct event_index *index, struct error *error) {
 
 enum status event_index_empty(struct event_index *index, struct error *error) {
     return execute(index, "BEGIN IMMEDIATE; DELETE FROM events; DELETE FROM deliveries;"
-                          "DELETE FROM letters; DELETE FROM marks; DELETE FROM positions; COMMIT")
+                          "DELETE FROM letters; DELETE FROM marks; DELETE FROM results;"
+                          "DELETE FROM positions; COMMIT")
                ? STATUS_OK
                : index_failed(index, error);
 }

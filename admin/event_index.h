@@ -32,8 +32,18 @@ int64_t event_index_position(struct event_index *index, enum event_log_stream st
 void event_index_begin(struct event_index *index);
 void event_index_add_event(struct event_index *index, const struct stored_record *stored,
                            const struct event *event);
-// An outcome that is older than what is known of that delivery changes nothing.
-void event_index_add_outcome(struct event_index *index, const struct outcome *outcome);
+// An outcome that is older than what is known of that delivery changes nothing. place is where it
+// lies in eg.outcome.
+struct log_place {
+    int32_t partition;
+    int64_t offset;
+};
+void event_index_add_outcome(struct event_index *index, const struct log_place *place,
+                             const struct outcome *outcome);
+// How many calls run, as a node has told; what it told before is replaced. now_us: wall clock.
+// What was told too long ago is passed over: its node has told otherwise since, or is gone.
+void event_index_add_in_flight(struct event_index *index, const struct in_flight_count *count,
+                               int64_t now_us);
 void event_index_add_letter(struct event_index *index, const struct stored_record *stored,
                             const struct dead_letter *letter, const struct event *event);
 // What became of a dead letter (core/events/letter_mark.h): it is in no list any more.
@@ -76,10 +86,6 @@ enum status must_check event_index_list_events(struct event_index *index,
 enum status must_check event_index_list_letters(struct event_index *index,
                                                 const struct event_query *query,
                                                 struct json_t **ret_answer, struct error *error);
-struct log_place {
-    int32_t partition;
-    int64_t offset;
-};
 // The newest event of that id (and source, unless empty), with its deliveries, and where it lies in
 // the log. NOT_FOUND.
 enum status must_check event_index_find_event(struct event_index *index, struct bytes space,
@@ -104,6 +110,17 @@ enum status must_check event_index_next_letters(struct event_index *index,
 enum status must_check event_index_count_letters(struct event_index *index,
                                                  const struct event_query *query,
                                                  int64_t *ret_count, struct error *error);
+// What is known of a subscription's deliveries (event_index_subscription.c): {"inFlight",
+// "waitingForRetry", "lastSuccess", "lastError", "deadLetters"}. What happened before created_us
+// was another one's that had its id. now_us: wall clock.
+struct subscription_query {
+    struct bytes space, id;
+    int64_t created_us, now_us;
+};
+enum status must_check event_index_describe_subscription(struct event_index *index,
+                                                         const struct subscription_query *query,
+                                                         struct json_t **ret_answer,
+                                                         struct error *error);
 // "PARTITION-OFFSET". INVALID: none that we give.
 void letter_id_write(const struct log_place *place, struct buffer *ret_id);
 enum status must_check letter_id_parse(struct bytes id, struct log_place *ret_place);

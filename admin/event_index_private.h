@@ -35,6 +35,15 @@ enum index_statement {
     INDEX_NEXT_LETTERS,
     INDEX_NEXT_LETTERS_OF_SUBSCRIPTION,
     INDEX_COUNT_LETTERS,
+    INDEX_NOTE_SUCCESS,
+    INDEX_NOTE_ERROR,
+    INDEX_GET_RESULTS,
+    INDEX_COUNT_WAITING,
+    INDEX_TRIM_RESULTS,
+    INDEX_SET_IN_FLIGHT,
+    INDEX_REMOVE_IN_FLIGHT,
+    INDEX_FORGET_IN_FLIGHT,
+    INDEX_GET_IN_FLIGHT,
     INDEX_STATEMENT_COUNT,
 };
 
@@ -42,7 +51,8 @@ struct event_index {
     char *path;
     sqlite3 *db;
     sqlite3_stmt *statements[INDEX_STATEMENT_COUNT];
-    bool has_failed; // since begin
+    int64_t results_trimmed_us; // monotonic
+    bool has_failed;            // since begin
     char reason[256];
 };
 
@@ -50,6 +60,17 @@ void index_bind_bytes(sqlite3_stmt *statement, int column, struct bytes bytes);
 struct bytes index_column_bytes(sqlite3_stmt *statement, int column);
 // Runs a statement that gives no rows, and resets it.
 bool index_run(struct event_index *index, enum index_statement statement);
+// Text that may be empty where a column must not be null; text that is cut as all in the index.
+void index_bind_required(sqlite3_stmt *statement, int column, struct bytes bytes);
+struct bytes index_cut(struct bytes text);
+// The last success and error of an outcome's subscription (event_index_subscription.c).
+void index_note_result(struct event_index *index, const struct log_place *place,
+                       const struct outcome *outcome);
+void index_trim_results(struct event_index *index, int32_t partition, int64_t first_offset);
+// Members of answers; what is empty is left out.
+void index_set_text(struct json_t *object, const char *name, struct bytes text);
+void index_set_time(struct json_t *object, const char *name, int64_t time_us);
+void index_set_answer(struct json_t *object, struct bytes answer);
 // UNAVAILABLE with SQLite's reason.
 enum status index_failed(struct event_index *index, struct error *error);
 

@@ -20,13 +20,13 @@ static const char *const state_names[] = {"none", "delivered", "waiting", "faile
 
 // --- Small things.
 
-static void set_text(json_t *object, const char *name, struct bytes text) {
+void index_set_text(json_t *object, const char *name, struct bytes text) {
     if (text.size > 0) {
         json_object_set_new(object, name, json_stringn(text.data, text.size));
     }
 }
 
-static void set_time(json_t *object, const char *name, int64_t time_us) {
+void index_set_time(json_t *object, const char *name, int64_t time_us) {
     if (time_us > 0) {
         char text[TIMESTAMP_TEXT_SIZE];
         timestamp_format(time_us, text);
@@ -35,22 +35,22 @@ static void set_time(json_t *object, const char *name, int64_t time_us) {
 }
 
 // What a function said may be any bytes.
-static void set_answer(json_t *object, struct bytes answer) {
+void index_set_answer(json_t *object, struct bytes answer) {
     if (answer.size == 0) {
         return;
     }
     if (utf8_is_valid(answer)) {
-        set_text(object, "lastAnswer", answer);
+        index_set_text(object, "lastAnswer", answer);
         return;
     }
     struct buffer text = {0};
     base64_encode(answer, &text);
-    set_text(object, "lastAnswerBase64", buffer_bytes(&text));
+    index_set_text(object, "lastAnswerBase64", buffer_bytes(&text));
     buffer_clear(&text);
 }
 
 static void set_column(json_t *object, const char *name, sqlite3_stmt *row, int column) {
-    set_text(object, name, index_column_bytes(row, column));
+    index_set_text(object, name, index_column_bytes(row, column));
 }
 
 void letter_id_write(const struct log_place *place, struct buffer *ret_id) {
@@ -146,7 +146,7 @@ static json_t *describe_event(sqlite3_stmt *row) {
     set_column(event, "source", row, 4);
     set_column(event, "type", row, 3);
     set_column(event, "subject", row, 5);
-    set_time(event, "receivedTime", sqlite3_column_int64(row, 2));
+    index_set_time(event, "receivedTime", sqlite3_column_int64(row, 2));
     json_object_set_new(event, "status", json_string(state_names[sqlite3_column_int(row, 7) & 3]));
     json_object_set_new(event, "partition", json_integer(sqlite3_column_int(row, 0)));
     json_object_set_new(event, "offset", json_integer(sqlite3_column_int64(row, 1)));
@@ -158,9 +158,9 @@ static json_t *describe_letter(sqlite3_stmt *row) {
     struct log_place place = {sqlite3_column_int(row, 0), sqlite3_column_int64(row, 1)};
     struct buffer id = {0};
     letter_id_write(&place, &id);
-    set_text(letter, "deadLetterId", buffer_bytes(&id));
+    index_set_text(letter, "deadLetterId", buffer_bytes(&id));
     buffer_clear(&id);
-    set_time(letter, "time", sqlite3_column_int64(row, 2));
+    index_set_time(letter, "time", sqlite3_column_int64(row, 2));
     set_column(letter, "subscriptionId", row, 3);
     set_column(letter, "functionId", row, 4);
     set_column(letter, "eventId", row, 5);
@@ -170,11 +170,11 @@ static json_t *describe_letter(sqlite3_stmt *row) {
     set_column(letter, "reason", row, 9);
     json_object_set_new(letter, "attempts", json_integer(sqlite3_column_int64(row, 10)));
     json_object_set_new(letter, "lastStatus", json_integer(sqlite3_column_int64(row, 11)));
-    set_time(letter, "firstAttempt", sqlite3_column_int64(row, 12));
-    set_time(letter, "lastAttempt", sqlite3_column_int64(row, 13));
+    index_set_time(letter, "firstAttempt", sqlite3_column_int64(row, 12));
+    index_set_time(letter, "lastAttempt", sqlite3_column_int64(row, 13));
     json_object_set_new(letter, "eventPartition", json_integer(sqlite3_column_int(row, 14)));
     json_object_set_new(letter, "eventOffset", json_integer(sqlite3_column_int64(row, 15)));
-    set_answer(letter, index_column_bytes(row, 16));
+    index_set_answer(letter, index_column_bytes(row, 16));
     return letter;
 }
 
@@ -225,7 +225,7 @@ static enum status collect_page(struct event_index *index, sqlite3_stmt *stateme
     if (result == SQLITE_ROW) {
         struct buffer cursor = {0};
         write_cursor(&last, &cursor);
-        set_text(*ret_answer, "cursor", buffer_bytes(&cursor));
+        index_set_text(*ret_answer, "cursor", buffer_bytes(&cursor));
         buffer_clear(&cursor);
     }
     return STATUS_OK;
@@ -303,10 +303,10 @@ static json_t *describe_delivery(sqlite3_stmt *row) {
     json_object_set_new(delivery, "durationMs",
                         json_real((double)sqlite3_column_int64(row, 5) / 1000));
     set_column(delivery, "reason", row, 6);
-    set_answer(delivery, index_column_bytes(row, 7));
-    set_time(delivery, "nextAttempt", sqlite3_column_int64(row, 8));
+    index_set_answer(delivery, index_column_bytes(row, 7));
+    index_set_time(delivery, "nextAttempt", sqlite3_column_int64(row, 8));
     set_column(delivery, "node", row, 9);
-    set_time(delivery, "time", sqlite3_column_int64(row, 10));
+    index_set_time(delivery, "time", sqlite3_column_int64(row, 10));
     return delivery;
 }
 

@@ -155,3 +155,7 @@ enum status event_store_run(struct event_store *store, struct event_store_call *
 struct redrives *event_store_redrives(struct event_store *store) {
     return store->redrives;
 }
+
+int64_t event_store_behind(struct event_store *store) {
+    return store->follower ? event_follower_behind(store->follower) : -1;
+}

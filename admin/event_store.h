@@ -39,5 +39,8 @@ enum status must_check event_store_run(struct event_store *store, struct event_s
 
 // On the store's thread only; NULL while the file cannot be opened.
 struct redrives *event_store_redrives(struct event_store *store);
+// On the store's thread only: how many records of the log the index is behind; -1: it has
+// not taken in yet what was there when it began.
+int64_t event_store_behind(struct event_store *store);
 
 #endif

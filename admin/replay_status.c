@@ -4,30 +4,24 @@
 
 #include <jansson.h>
 
+#include "admin/cursor_view.h"
 #include "admin/replays_api.h"
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
-#include "core/cursors/cursor_fold.h"
-#include "core/event_log/event_log.h"
 #include "core/registry/registry.h"
 
-#define SLICE_RECORDS 2000
-
 struct status_call {
+    struct cursor_view_request view;
     struct admin *admin;
     struct http_request *request;
     struct buffer space, id; // id empty: all of the space
-    struct cursor_fold *fold;
-    struct event_log_slice slice;
-    int64_t read_until; // -1 = not known yet
+    const struct cursor_fold *fold;
 };
 
 static void call_destroy(struct status_call *call) {
     buffer_clear(&call->space);
     buffer_clear(&call->id);
-    cursor_fold_destroy(call->fold);
-    event_log_slice_clear(&call->slice);
     free(call);
 }
 
@@ -169,32 +163,14 @@ static void answer(struct status_call *call) {
     call_destroy(call);
 }
 
-static void read_on(struct status_call *call);
-
-static void cursors_read(struct event_log_slice *slice) {
-    struct status_call *call = CONTAINER_OF(slice, struct status_call, slice);
-    if (slice->status != STATUS_OK) {
+static void cursors_read(struct cursor_view_request *request, const struct cursor_fold *fold) {
+    struct status_call *call = CONTAINER_OF(request, struct status_call, view);
+    if (!fold) {
         fail(call, 503, BYTES("the event log cannot be read now"));
         return;
     }
-    for (size_t i = 0; i < slice->count; i++) {
-        cursor_fold_add(call->fold, &slice->records[i].record);
-    }
-    if (call->read_until < 0) {
-        call->read_until = slice->end_offset;
-    }
-    if (slice->count == 0 || slice->next_offset >= call->read_until) {
-        answer(call);
-        return;
-    }
-    slice->from_offset = slice->next_offset;
-    read_on(call);
-}
-
-static void read_on(struct status_call *call) {
-    if (event_log_read(call->admin->options.log, &call->slice) != STATUS_OK) {
-        fail(call, 503, BYTES("the event log cannot be read now"));
-    }
+    call->fold = fold;
+    answer(call);
 }
 
 void replay_status_answer(struct admin *admin, struct http_request *request, struct bytes space,
@@ -204,12 +180,6 @@ void replay_status_answer(struct admin *admin, struct http_request *request, str
     call->request = request;
     buffer_append(&call->space, space);
     buffer_append(&call->id, id);
-    call->fold = cursor_fold_create(NULL, 0);
-    call->read_until = -1;
-    call->slice = (struct event_log_slice){.stream = EVENT_LOG_CURSORS,
-                                           .from_offset = EVENT_LOG_BEGINNING,
-                                           .max_records = SLICE_RECORDS,
-                                           .loop = admin->options.loop,
-                                           .done = cursors_read};
-    read_on(call);
+    call->view.done = cursors_read;
+    cursor_view_ask(admin->cursors, &call->view);
 }

@@ -5,41 +5,56 @@
 #include <jansson.h>
 
 #include "admin/config_lookup.h"
+#include "admin/cursor_view.h"
+#include "admin/event_store.h"
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
-#include "core/cursors/cursor_fold.h"
 #include "core/event_log/event_log.h"
 #include "core/registry/registry.h"
 
 #define SPACES_PATH BYTES("/v1/spaces/")
 #define COLLECTION BYTES("subscriptions/")
 #define END BYTES("/status")
-#define SLICE_RECORDS 2000
+
+// What eg.cursor says of the subscription on a partition.
+struct place {
+    int64_t position; // of its cursor, or the live one
+    int64_t finished; // beyond
+    char *detached;   // why; NULL = it is at the live position
+};
 
 struct status_call {
     struct admin *admin;
     struct http_request *request;
     struct buffer space, id, created;
     bool is_paused;
-    struct cursor_fold *fold;
-    struct event_log_slice slice;
-    int64_t read_until; // of the stream of cursors; -1 = not known yet
-    int32_t partition;  // of the events, that is looked at
+    struct cursor_view_request view;
+    struct place *places; // of each partition of the events
     int32_t partition_count;
+    int32_t partition; // that is looked at
+    struct event_log_slice slice;
+    struct event_store_call store;
+    int64_t index_behind; // records; -1 = not known
 
     json_t *partitions;
+    json_t *deliveries; // what the index knows; NULL = nothing
     bool is_detached, is_circuit_open;
     int64_t lag, lost;
     int64_t oldest_ms; // 0 = nothing waits
 };
 
 static void call_destroy(struct status_call *call) {
+    for (int32_t i = 0; call->places && i < call->partition_count; i++) {
+        free(call->places[i].detached);
+    }
+    free(call->places);
     buffer_clear(&call->space);
     buffer_clear(&call->id);
     buffer_clear(&call->created);
-    cursor_fold_destroy(call->fold);
     event_log_slice_clear(&call->slice);
     json_decref(call->partitions);
+    json_decref(call->deliveries);
     free(call);
 }
 
@@ -48,6 +63,8 @@ static void fail(struct status_call *call) {
                        BYTES("the event log cannot be read now"));
     call_destroy(call);
 }
+
+// --- The answer.
 
 static const char *state_of(const struct status_call *call) {
     if (call->is_paused) {
@@ -59,60 +76,74 @@ static const char *state_of(const struct status_call *call) {
     return call->is_detached ? "catching-up" : "live";
 }
 
+static void set_oldest(const struct status_call *call, json_t *value) {
+    char text[TIMESTAMP_TEXT_SIZE];
+    timestamp_format(call->oldest_ms * 1000, text);
+    json_object_set_new(value, "oldestUndelivered",
+                        call->oldest_ms > 0 ? json_string(text) : json_null());
+}
+
+// null where the index does not know: it is made anew, or cannot be opened.
+static void set_deliveries(const struct status_call *call, json_t *value) {
+    static const char *const members[] = {"inFlight", "waitingForRetry", "lastSuccess", "lastError",
+                                          "deadLetters"};
+    for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
+        json_t *member = json_object_get(call->deliveries, members[i]);
+        json_object_set(value, members[i], member ? member : json_null());
+    }
+    json_object_set_new(value, "indexBehind",
+                        call->index_behind >= 0 ? json_integer(call->index_behind) : json_null());
+}
+
 static void answer(struct status_call *call) {
     json_t *value = json_object();
     json_object_set_new(value, "state", json_string(state_of(call)));
     json_object_set_new(value, "lag", json_integer(call->lag));
+    set_oldest(call, value);
+    set_deliveries(call, value);
     json_object_set_new(value, "lostToRetention", json_integer(call->lost));
-    if (call->oldest_ms > 0) {
-        char text[TIMESTAMP_TEXT_SIZE];
-        timestamp_format(call->oldest_ms * 1000, text);
-        json_object_set_new(value, "oldestUndelivered", json_string(text));
-    } else {
-        json_object_set_new(value, "oldestUndelivered", json_null());
-    }
     json_object_set(value, "partitions", call->partitions);
     admin_answer_json(call->request, 200, value);
     json_decref(value);
     call_destroy(call);
 }
 
+// --- What the index knows, which follows the log by itself.
+
+static struct status_call *call_of_store(struct event_store_call *store) {
+    return CONTAINER_OF(store, struct status_call, store);
+}
+
+static void describe_deliveries(struct event_store_call *store, struct event_index *index) {
+    struct status_call *call = call_of_store(store);
+    call->index_behind = event_store_behind(store->store);
+    if (!index || call->index_behind < 0) {
+        return;
+    }
+    struct subscription_query query = {.space = buffer_bytes(&call->space),
+                                       .id = buffer_bytes(&call->id),
+                                       .now_us = clock_wall_us()};
+    if (timestamp_parse(buffer_bytes(&call->created), &query.created_us) != STATUS_OK) {
+        query.created_us = 0; // It is older than that this is written.
+    }
+    store->status =
+        event_index_describe_subscription(index, &query, &call->deliveries, &store->error);
+}
+
+static void deliveries_described(struct event_store_call *store) {
+    answer(call_of_store(store));
+}
+
+static void look_at_deliveries(struct status_call *call) {
+    call->store = (struct event_store_call){.run = describe_deliveries,
+                                            .done = deliveries_described,
+                                            .loop = call->admin->options.loop};
+    if (!call->admin->events || event_store_run(call->admin->events, &call->store) != STATUS_OK) {
+        answer(call);
+    }
+}
+
 // --- Each partition of the events.
-
-static const struct cursor_record *cursor_of(const struct status_call *call) {
-    struct cursor_key key = {.kind = CURSOR_CATCH_UP,
-                             .partition = call->partition,
-                             .space = buffer_bytes(&call->space),
-                             .name = buffer_bytes(&call->id)};
-    const struct cursor_record *record = cursor_fold_find(call->fold, &key);
-    return record && bytes_equal(record->created, buffer_bytes(&call->created)) ? record : NULL;
-}
-
-static int64_t live_position(const struct status_call *call) {
-    struct cursor_key key = {.kind = CURSOR_LIVE, .partition = call->partition};
-    const struct cursor_record *record = cursor_fold_find(call->fold, &key);
-    return record ? record->position : EVENT_LOG_BEGINNING;
-}
-
-static int64_t finished_beyond(const struct cursor_record *cursor) {
-    int64_t count = 0;
-    for (size_t i = 0; cursor && i < cursor->finished.count; i++) {
-        count += cursor->finished.items[i].end - cursor->finished.items[i].first;
-    }
-    return count;
-}
-
-// What is not finished, as far as the log says: the owner writes positions with some delay.
-static int64_t lag_of(const struct status_call *call, const struct cursor_record *cursor,
-                      int64_t position, int64_t end) {
-    int64_t lag = end - position - finished_beyond(cursor);
-    if (cursor && cursor->until != CURSOR_NO_END) {
-        int64_t live = live_position(call);
-        int64_t live_done = live > cursor->until ? live - cursor->until : 0;
-        lag -= live_done;
-    }
-    return lag > 0 ? lag : 0;
-}
 
 static void note_oldest(struct status_call *call, const struct event_log_slice *slice) {
     if (slice->count > 0 &&
@@ -121,20 +152,18 @@ static void note_oldest(struct status_call *call, const struct event_log_slice *
     }
 }
 
+// What is not finished, as far as the log says: the owner writes positions with some delay.
 static void add_partition(struct status_call *call, const struct event_log_slice *slice) {
-    const struct cursor_record *cursor = cursor_of(call);
+    const struct place *place = &call->places[call->partition];
     int64_t position =
         slice->from_offset > slice->first_offset ? slice->from_offset : slice->first_offset;
-    int64_t lag = lag_of(call, cursor, position, slice->end_offset);
+    int64_t lag = slice->end_offset - position - place->finished;
+    lag = lag > 0 ? lag : 0;
     json_t *partition = json_pack("{s:i,s:I,s:I,s:I}", "partition", (int)call->partition,
                                   "position", (json_int_t)position, "end",
                                   (json_int_t)slice->end_offset, "lag", (json_int_t)lag);
-    if (cursor) {
-        call->is_detached = true;
-        call->is_circuit_open |= bytes_equal_text(cursor->reason, CURSOR_REASON_CIRCUIT);
-        call->lost += cursor->lost;
-        json_object_set_new(partition, "detached",
-                            json_stringn(cursor->reason.data, cursor->reason.size));
+    if (place->detached) {
+        json_object_set_new(partition, "detached", json_string(place->detached));
     }
     call->lag += lag;
     if (lag > 0) {
@@ -156,47 +185,64 @@ static void partition_read(struct event_log_slice *slice) {
     look_at_next(call);
 }
 
-static void read_slice(struct status_call *call, void (*done)(struct event_log_slice *slice)) {
+static void look_at_next(struct status_call *call) {
+    if (call->partition == call->partition_count) {
+        look_at_deliveries(call);
+        return;
+    }
+    call->slice.stream = EVENT_LOG_EVENTS;
+    call->slice.partition = call->partition;
+    call->slice.from_offset = call->places[call->partition].position;
+    call->slice.max_records = 1;
     call->slice.loop = call->admin->options.loop;
-    call->slice.done = done;
+    call->slice.done = partition_read;
     if (event_log_read(call->admin->options.log, &call->slice) != STATUS_OK) {
         fail(call);
     }
 }
 
-static void look_at_next(struct status_call *call) {
-    if (call->partition == call->partition_count) {
-        answer(call);
-        return;
-    }
-    const struct cursor_record *cursor = cursor_of(call);
-    call->slice.stream = EVENT_LOG_EVENTS;
-    call->slice.partition = call->partition;
-    call->slice.from_offset = cursor ? cursor->position : live_position(call);
-    call->slice.max_records = 1;
-    read_slice(call, partition_read);
-}
-
 // --- The stream of cursors.
 
-static void cursors_read(struct event_log_slice *slice) {
-    struct status_call *call = CONTAINER_OF(slice, struct status_call, slice);
-    if (slice->status != STATUS_OK) {
+static int64_t finished_beyond(const struct cursor_record *cursor, int64_t live) {
+    int64_t count = 0;
+    for (size_t i = 0; i < cursor->finished.count; i++) {
+        count += cursor->finished.items[i].end - cursor->finished.items[i].first;
+    }
+    // Live deliveries go on beyond its end.
+    return count +
+           (cursor->until != CURSOR_NO_END && live > cursor->until ? live - cursor->until : 0);
+}
+
+static void find_place(struct status_call *call, const struct cursor_fold *fold,
+                       int32_t partition) {
+    struct place *place = &call->places[partition];
+    struct cursor_key key = {.kind = CURSOR_LIVE, .partition = partition};
+    const struct cursor_record *live = cursor_fold_find(fold, &key);
+    key.kind = CURSOR_CATCH_UP;
+    key.space = buffer_bytes(&call->space);
+    key.name = buffer_bytes(&call->id);
+    const struct cursor_record *cursor = cursor_fold_find(fold, &key);
+    place->position = live ? live->position : EVENT_LOG_BEGINNING;
+    if (cursor && bytes_equal(cursor->created, buffer_bytes(&call->created))) {
+        place->finished = finished_beyond(cursor, place->position);
+        place->position = cursor->position;
+        place->detached = bytes_to_text(cursor->reason);
+        call->is_detached = true;
+        call->is_circuit_open |= bytes_equal_text(cursor->reason, CURSOR_REASON_CIRCUIT);
+        call->lost += cursor->lost;
+    }
+}
+
+static void cursors_read(struct cursor_view_request *request, const struct cursor_fold *fold) {
+    struct status_call *call = CONTAINER_OF(request, struct status_call, view);
+    if (!fold) {
         fail(call);
         return;
     }
-    for (size_t i = 0; i < slice->count; i++) {
-        cursor_fold_add(call->fold, &slice->records[i].record);
+    for (int32_t i = 0; i < call->partition_count; i++) {
+        find_place(call, fold, i);
     }
-    if (call->read_until < 0) {
-        call->read_until = slice->end_offset;
-    }
-    if (slice->count == 0 || slice->next_offset >= call->read_until) {
-        look_at_next(call);
-        return;
-    }
-    slice->from_offset = slice->next_offset;
-    read_slice(call, cursors_read);
+    look_at_next(call);
 }
 
 static void begin(struct admin *admin, struct http_request *request,
@@ -208,14 +254,12 @@ static void begin(struct admin *admin, struct http_request *request,
     buffer_append(&call->id, subscription->id);
     buffer_append(&call->created, subscription->created);
     call->is_paused = subscription->is_paused;
-    call->fold = cursor_fold_create(NULL, 0);
+    call->index_behind = -1;
     call->partitions = json_array();
     call->partition_count = event_log_partition_count(admin->options.log, EVENT_LOG_EVENTS);
-    call->read_until = -1;
-    call->slice.stream = EVENT_LOG_CURSORS;
-    call->slice.from_offset = EVENT_LOG_BEGINNING;
-    call->slice.max_records = SLICE_RECORDS;
-    read_slice(call, cursors_read);
+    call->places = memory_allocate((size_t)call->partition_count * sizeof *call->places);
+    call->view.done = cursors_read;
+    cursor_view_ask(admin->cursors, &call->view);
 }
 
 static void look_up(struct admin *admin, struct http_request *request, struct bytes raw_space,

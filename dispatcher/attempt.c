@@ -57,6 +57,7 @@ static void give_places_back(struct attempt *attempt, enum throttle_end end) {
     assert(queue->in_flight > 0 && queue->partition->running > 0);
     queue->in_flight--;
     queue->partition->running--;
+    subscriber_ended(queue->subscriber);
     attempt->ran_beside_others = flow_leave(&queue->flow, &attempt->ticket, end);
     lane_mark(queue->partition->lane, queue->partition);
 }

@@ -122,6 +122,9 @@ static void create_lanes(struct dispatcher *dispatcher, const struct dispatcher_
         lane->outcomes.loop = lane->loop;
         lane->outcomes.recording = options->recording;
         lane->outcomes.node = bytes_of_text(dispatcher->node);
+        lane->calls.loop = lane->loop;
+        lane->calls.outcomes = &lane->outcomes;
+        lane->calls.lane = (uint32_t)i;
         lane->parked_budget.bytes_max = PARKED_MAX_BYTES / dispatcher->lane_count;
         lane->budget.bytes_max = bytes_max / dispatcher->lane_count;
         create_flow(dispatcher, options, i);

@@ -76,6 +76,7 @@ void lane_init(struct lane *lane) {
     atomic_init(&lane->budget.bytes, 0);
     atomic_init(&lane->parked_budget.bytes, 0);
     outcomes_init(&lane->outcomes);
+    running_calls_init(&lane->calls);
 }
 
 void lane_add(struct lane *lane, struct partition *partition) {
@@ -122,7 +123,6 @@ static void stop(struct event_loop_task *task) {
     while (lane->partitions) {
         partition_destroy(lane->partitions);
     }
-    outcomes_close(&lane->outcomes);
     if (lane->is_hooked) {
         event_loop_hook_remove(lane->loop, &lane->hook);
         flow_stop(&lane->flow);
@@ -130,6 +130,7 @@ static void stop(struct event_loop_task *task) {
     dead_letter_notices_leave(lane->notices, lane);
     catch_up_stop(lane);
     subscribers_clear(lane);
+    outcomes_close(&lane->outcomes); // After the last who has something to tell.
     snapshot_unref(lane->snapshot);
     sem_post(lane->stopped);
 }

@@ -39,6 +39,7 @@ struct lane {
     struct window_budget parked_budget;  // what waits takes no place of what runs
     const struct retry_tiers *tiers;
     struct outcomes outcomes;
+    struct running_calls calls;
 
     const struct snapshot *snapshot; // NULL until it was needed first
     struct subscriber_table subscribers;

@@ -44,7 +44,7 @@ static void link_post(struct outcomes *outcomes, struct outcome_post *post) {
 static void post_end(struct outcome_post *post, enum status status) {
     metric_add(status == STATUS_OK ? dispatcher_metrics()->outcomes
                                    : dispatcher_metrics()->outcomes_dropped,
-               (int64_t)post->batch.count);
+               (int64_t)post->batch.outcome_count);
     if (post->owner) {
         unlink_post(post);
     }
@@ -94,6 +94,18 @@ static bool is_wanted(const struct outcomes *outcomes, const struct outcome *out
            (outcomes->recording == OUTCOMES_OF_FAILURES && !is_plain);
 }
 
+static void begin_batch(struct outcomes *outcomes) {
+    if (outcomes->batch.count == 0) {
+        event_loop_timer_start(outcomes->loop, &outcomes->timer, FLUSH_AFTER_US);
+    }
+}
+
+static void flush_if_full(struct outcomes *outcomes) {
+    if (outcomes->batch.json.size >= FLUSH_BYTES) {
+        flush(outcomes);
+    }
+}
+
 void outcomes_note(struct outcomes *outcomes, const struct outcome *outcome) {
     if (!is_wanted(outcomes, outcome)) {
         return;
@@ -105,13 +117,18 @@ void outcomes_note(struct outcomes *outcomes, const struct outcome *outcome) {
     struct outcome noted = *outcome;
     noted.node = outcomes->node;
     noted.time_us = clock_wall_us();
-    if (outcomes->batch.count == 0) {
-        event_loop_timer_start(outcomes->loop, &outcomes->timer, FLUSH_AFTER_US);
-    }
+    begin_batch(outcomes);
     outcome_batch_add(&outcomes->batch, &noted);
-    if (outcomes->batch.json.size >= FLUSH_BYTES) {
-        flush(outcomes);
-    }
+    flush_if_full(outcomes);
+}
+
+void outcomes_note_in_flight(struct outcomes *outcomes, const struct in_flight_count *count) {
+    struct in_flight_count noted = *count;
+    noted.node = outcomes->node;
+    noted.time_us = clock_wall_us();
+    begin_batch(outcomes);
+    outcome_batch_add_in_flight(&outcomes->batch, &noted);
+    flush_if_full(outcomes);
 }
 
 void outcomes_close(struct outcomes *outcomes) {

@@ -36,6 +36,8 @@ struct outcomes {
 void outcomes_init(struct outcomes *outcomes);
 // node and time_us are filled in here.
 void outcomes_note(struct outcomes *outcomes, const struct outcome *outcome);
+// Likewise, whatever is recorded of outcomes.
+void outcomes_note_in_flight(struct outcomes *outcomes, const struct in_flight_count *count);
 // Writes what waits. What the log has frees itself when it is answered.
 void outcomes_close(struct outcomes *outcomes);
 

@@ -105,6 +105,7 @@ static void destroy(struct subscriber *subscriber) {
         suspension_forget(subscriber->suspension);
     }
     metric_add(dispatcher_metrics()->circuits_open, is_open(subscriber) ? -1 : 0);
+    running_calls_leave(&subscriber->lane->calls, subscriber);
     free(subscriber->text);
     free(subscriber);
 }
@@ -178,6 +179,11 @@ bool subscriber_may_begin(const struct subscriber *subscriber) {
 
 void subscriber_begun(struct subscriber *subscriber) {
     circuit_begun(&subscriber->circuit);
+    running_calls_begun(&subscriber->lane->calls, subscriber);
+}
+
+void subscriber_ended(struct subscriber *subscriber) {
+    running_calls_ended(&subscriber->lane->calls, subscriber);
 }
 
 void subscriber_probe_lost(struct subscriber *subscriber) {

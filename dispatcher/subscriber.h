@@ -18,6 +18,7 @@
 #include "core/functions/invoker.h"
 #include "core/subscriptions/subscription.h"
 #include "dispatcher/circuit.h"
+#include "dispatcher/running_calls.h"
 
 struct delivery;
 struct lane;
@@ -33,6 +34,7 @@ struct subscriber {
     struct subscription_queue *queues;
     bool is_known; // the snapshot has the subscription
 
+    struct subscriber_calls calls; // that run
     struct circuit circuit;
     struct event_loop_timer probe_timer;
     struct suspension *suspension; // the function is gone: until the configuration says paused
@@ -63,6 +65,8 @@ void subscribers_clear(struct lane *lane);
 // Whether one more call may begin.
 bool subscriber_may_begin(const struct subscriber *subscriber);
 void subscriber_begun(struct subscriber *subscriber);
+// A call that was begun runs no more, or is not this subscriber's any more.
+void subscriber_ended(struct subscriber *subscriber);
 // An attempt has ended. Detaches all queues when the circuit opens, and lets them go on when it
 // closes; queues may be gone afterwards, but for the delivery's.
 void subscriber_called(struct subscriber *subscriber, const struct delivery *delivery,

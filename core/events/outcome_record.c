@@ -73,6 +73,20 @@ void outcome_batch_add(struct outcome_batch *batch, const struct outcome *outcom
     add_time(json, "time", outcome->time_us);
     buffer_append_byte(json, '}');
     batch->count++;
+    batch->outcome_count++;
+}
+
+void outcome_batch_add_in_flight(struct outcome_batch *batch, const struct in_flight_count *count) {
+    struct buffer *json = &batch->json;
+    buffer_append_format(json, "%s{\"inFlight\":%" PRIu32, batch->count == 0 ? "[" : ",",
+                         count->count);
+    add_text(json, "space", count->space);
+    add_text(json, "subscriptionId", count->subscription_id);
+    add_text(json, "node", count->node);
+    add_number(json, "lane", count->lane);
+    add_time(json, "time", count->time_us);
+    buffer_append_byte(json, '}');
+    batch->count++;
 }
 
 struct bytes outcome_batch_finish(struct outcome_batch *batch) {
@@ -83,11 +97,13 @@ struct bytes outcome_batch_finish(struct outcome_batch *batch) {
 void outcome_batch_reset(struct outcome_batch *batch) {
     buffer_reset(&batch->json);
     batch->count = 0;
+    batch->outcome_count = 0;
 }
 
 void outcome_batch_clear(struct outcome_batch *batch) {
     buffer_clear(&batch->json);
     batch->count = 0;
+    batch->outcome_count = 0;
 }
 
 // Each reader leaves the field as it is when the member is absent, and is false when the member is
@@ -169,8 +185,38 @@ static bool read_outcome(const json_t *object, struct buffer *storage,
            ret_outcome->subscription_id.size > 0;
 }
 
-enum status outcome_record_decode(struct bytes value, outcome_fn visit, void *context,
-                                  size_t *ret_refused, struct error *error) {
+static bool read_in_flight(const json_t *object, struct in_flight_count *ret_count) {
+    int64_t count = -1, lane = 0;
+    *ret_count = (struct in_flight_count){0};
+    bool is_read = read_number(object, "inFlight", UINT32_MAX, &count) && count >= 0 &&
+                   read_number(object, "lane", UINT32_MAX, &lane) && lane >= 0 &&
+                   read_text(object, "space", &ret_count->space) &&
+                   read_text(object, "subscriptionId", &ret_count->subscription_id) &&
+                   read_text(object, "node", &ret_count->node) &&
+                   read_time(object, "time", &ret_count->time_us) &&
+                   ret_count->subscription_id.size > 0;
+    ret_count->count = (uint32_t)count;
+    ret_count->lane = (uint32_t)lane;
+    return is_read;
+}
+
+// False: it is nothing that is known here.
+static bool visit_element(const json_t *object, struct buffer *storage,
+                          const struct outcome_visitor *visitor, void *context) {
+    struct outcome outcome;
+    struct in_flight_count count;
+    if (read_outcome(object, storage, &outcome)) {
+        visitor->outcome(context, &outcome);
+    } else if (!read_in_flight(object, &count)) {
+        return false;
+    } else if (visitor->in_flight) {
+        visitor->in_flight(context, &count);
+    }
+    return true;
+}
+
+enum status outcome_record_decode(struct bytes value, const struct outcome_visitor *visitor,
+                                  void *context, size_t *ret_refused, struct error *error) {
     json_t *array = NULL;
     enum status status = json_parse(value, &array, error);
     if (status == STATUS_OK && !json_is_array(array)) {
@@ -179,12 +225,7 @@ enum status outcome_record_decode(struct bytes value, outcome_fn visit, void *co
     struct buffer storage = {0};
     size_t refused = 0;
     for (size_t i = 0; status == STATUS_OK && i < json_array_size(array); i++) {
-        struct outcome outcome;
-        if (read_outcome(json_array_get(array, i), &storage, &outcome)) {
-            visit(context, &outcome);
-        } else {
-            refused++;
-        }
+        refused += !visit_element(json_array_get(array, i), &storage, visitor, context);
     }
     if (status == STATUS_OK) {
         *ret_refused = refused;

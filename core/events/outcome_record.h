@@ -45,8 +45,18 @@ struct outcome {
 // A batch that is being written. Zero is a valid empty one.
 struct outcome_batch {
     struct buffer json;
-    size_t count;
+    size_t count;         // of all that was added
+    size_t outcome_count; // of the outcomes
 };
+// How many calls of a subscription run on one worker of a node: told beside the outcomes.
+struct in_flight_count {
+    struct bytes space, subscription_id;
+    struct bytes node;
+    uint32_t lane; // the node's worker
+    uint32_t count;
+    int64_t time_us; // since 1970
+};
+void outcome_batch_add_in_flight(struct outcome_batch *batch, const struct in_flight_count *count);
 // The answer is cut after OUTCOME_ANSWER_MAX bytes.
 void outcome_batch_add(struct outcome_batch *batch, const struct outcome *outcome);
 // The record's value; outcomes can be added no more. Valid until the batch is reset or cleared.
@@ -56,10 +66,15 @@ void outcome_batch_reset(struct outcome_batch *batch);
 void outcome_batch_clear(struct outcome_batch *batch);
 
 // Visits each outcome of a record's value, in order; its bytes are valid during the call only.
-// Members that are not known are ignored. An element that is no outcome is counted in ret_refused
-// and passed over. STATUS_INVALID, and nothing was visited: the value is not a JSON array.
-typedef void (*outcome_fn)(void *context, const struct outcome *outcome);
-enum status must_check outcome_record_decode(struct bytes value, outcome_fn visit, void *context,
+// Members that are not known are ignored. An element that is none of these is counted in
+// ret_refused and passed over. STATUS_INVALID, and nothing was visited: the value is not a JSON
+// array.
+struct outcome_visitor {
+    void (*outcome)(void *context, const struct outcome *outcome);
+    void (*in_flight)(void *context, const struct in_flight_count *count); // NULL: passed over
+};
+enum status must_check outcome_record_decode(struct bytes value,
+                                             const struct outcome_visitor *visitor, void *context,
                                              size_t *ret_refused, struct error *error);
 
 #endif

@@ -69,7 +69,7 @@ static void add(struct event_index *index, int64_t number, const char *id) {
         .time_us = event->context.received_us + 5000,
     };
     event_index_add_event(index, &stored, event);
-    event_index_add_outcome(index, &outcome);
+    event_index_add_outcome(index, &(struct log_place){0, number}, &outcome);
     event_unref(event);
 }
 

@@ -15,9 +15,16 @@ static void add(void *context, const struct outcome *outcome) {
     outcome_batch_add(context, outcome);
 }
 
+static void add_in_flight(void *context, const struct in_flight_count *count) {
+    assert(count->subscription_id.size > 0);
+    outcome_batch_add_in_flight(context, count);
+}
+
+static const struct outcome_visitor visitor = {.outcome = add, .in_flight = add_in_flight};
+
 static void decode(struct bytes value, struct outcome_batch *ret_batch, size_t *ret_refused) {
     struct error error = {{0}};
-    if (outcome_record_decode(value, add, ret_batch, ret_refused, &error) != STATUS_OK) {
+    if (outcome_record_decode(value, &visitor, ret_batch, ret_refused, &error) != STATUS_OK) {
         assert(error.text[0] != '\0' && ret_batch->count == 0);
     }
 }

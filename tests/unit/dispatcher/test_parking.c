@@ -492,6 +492,8 @@ static void see(void *context, const struct outcome *outcome) {
     assert_int_equal(outcome->offset, 0);
 }
 
+static const struct outcome_visitor visitor = {.outcome = see};
+
 static void await_outcomes(struct recorder *recorder, size_t count,
                            struct seen_outcomes *ret_seen) {
     size_t records = 0;
@@ -499,7 +501,7 @@ static void await_outcomes(struct recorder *recorder, size_t count,
     while (ret_seen->count < count) {
         recorder_await_received(recorder, records + 1);
         size_t refused = 0;
-        assert_int_equal(outcome_record_decode(recorder->received[records++].record.value, see,
+        assert_int_equal(outcome_record_decode(recorder->received[records++].record.value, &visitor,
                                                ret_seen, &refused, NULL),
                          STATUS_OK);
         assert_int_equal(refused, 0);
@@ -527,6 +529,58 @@ static void the_outcome_of_each_attempt_is_told(void **state) {
         assert_int_equal(item->next_us > 0, i < 2);
         assert_int_equal(item->has_answer, i < 2);
     }
+    test_close_dispatcher(test);
+    stop_reading(&recorder);
+}
+
+struct seen_calls {
+    uint32_t counts[8];
+    size_t count;
+};
+
+static void pass_over(void *context, const struct outcome *outcome) {
+    (void)context;
+    (void)outcome;
+}
+
+static void see_calls(void *context, const struct in_flight_count *told) {
+    struct seen_calls *seen = context;
+    assert_true(seen->count < ARRAY_LENGTH(seen->counts));
+    assert_true(bytes_equal_text(told->subscription_id, "s"));
+    assert_true(bytes_equal_text(told->node, "here:1"));
+    assert_true(told->time_us > 0);
+    seen->counts[seen->count++] = told->count;
+}
+
+static void await_calls_told(struct recorder *recorder, size_t count, struct seen_calls *ret_seen) {
+    const struct outcome_visitor calls = {.outcome = pass_over, .in_flight = see_calls};
+    *ret_seen = (struct seen_calls){0};
+    for (size_t records = 0; ret_seen->count < count; records++) {
+        size_t refused = 0;
+        recorder_await_received(recorder, records + 1);
+        assert_int_equal(outcome_record_decode(recorder->received[records].record.value, &calls,
+                                               ret_seen, &refused, NULL),
+                         STATUS_OK);
+    }
+}
+
+// Also when no outcomes are recorded.
+static void how_many_calls_run_is_told_until_none_does(void **state) {
+    struct dispatcher_test *test = *state;
+    struct recorder recorder;
+    struct seen_calls seen;
+    test->options.node = "here:1";
+    test->options.recording = OUTCOMES_OFF;
+    test_subscribe(test, "s", "/hold", NULL);
+    test_start_dispatcher(test);
+    read_stream(test, &recorder, EVENT_LOG_OUTCOMES);
+    test_emit_numbers(test, 3);
+    test_await_calls(test, "/hold", NULL, 3);
+    await_calls_told(&recorder, 1, &seen);
+    assert_int_equal(seen.counts[0], 3);
+    test_let_go(test, false);
+    await_calls_told(&recorder, 2, &seen);
+    assert_int_equal(seen.counts[1], 0);
     test_close_dispatcher(test);
     stop_reading(&recorder);
 }
@@ -608,6 +662,7 @@ int main(void) {
         TEST(what_comes_due_for_a_slow_function_leaves_its_tier_to_the_others),
         TEST(what_is_ordered_is_never_parked),
         TEST(the_outcome_of_each_attempt_is_told),
+        TEST(how_many_calls_run_is_told_until_none_does),
         TEST(what_is_given_up_or_waits_in_memory_is_told),
         TEST(only_failures_are_told_when_asked_so),
         TEST(outcomes_that_the_log_does_not_take_are_counted_and_forgotten),

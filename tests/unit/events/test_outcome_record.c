@@ -63,11 +63,13 @@ static void visit(void *context, const struct outcome *outcome) {
     assert_int_equal(outcome->time_us, expected->time_us);
 }
 
+static const struct outcome_visitor visitor = {.outcome = visit};
+
 static size_t decode(struct bytes value, const struct outcome *const *outcomes, size_t count) {
     struct expectation expectation = {.outcomes = outcomes, .count = count};
     struct error error;
     size_t refused = SIZE_MAX;
-    if (outcome_record_decode(value, visit, &expectation, &refused, &error) != STATUS_OK) {
+    if (outcome_record_decode(value, &visitor, &expectation, &refused, &error) != STATUS_OK) {
         fail_msg("%s", error.text);
     }
     assert_int_equal(expectation.seen, count);
@@ -103,6 +105,48 @@ static void the_format_is_the_documented_one(void **state) {
                 "\"offset\":0,\"space\":\"team1\",\"subscriptionId\":\"sub\",\"attempt\":1,"
                 "\"status\":200,\"durationUs\":10,\"node\":\"a:4001\","
                 "\"time\":\"2026-11-24T02:14:05.004005Z\"}]");
+    outcome_batch_clear(&batch);
+}
+
+static void see_in_flight(void *context, const struct in_flight_count *count) {
+    struct in_flight_count *seen = context;
+    assert_same(count->space, BYTES("team1"));
+    assert_same(count->subscription_id, BYTES("sub"));
+    assert_same(count->node, BYTES("a:4001"));
+    seen->lane = count->lane;
+    seen->count = count->count;
+    seen->time_us = count->time_us;
+}
+
+static void calls_that_run_are_told_beside_the_outcomes(void **state) {
+    (void)state;
+    const struct in_flight_count running = {.space = BYTES("team1"),
+                                            .subscription_id = BYTES("sub"),
+                                            .node = BYTES("a:4001"),
+                                            .lane = 2,
+                                            .count = 64,
+                                            .time_us = RECEIVED_US};
+    const struct outcome_visitor both = {.outcome = visit, .in_flight = see_in_flight};
+    struct outcome_batch batch = {0};
+    struct in_flight_count seen = {0};
+    size_t refused = 1;
+    outcome_batch_add_in_flight(&batch, &running);
+    assert_int_equal(batch.count, 1);
+    struct bytes value = outcome_batch_finish(&batch);
+    assert_json(value, "[{\"inFlight\":64,\"space\":\"team1\",\"subscriptionId\":\"sub\","
+                       "\"node\":\"a:4001\",\"lane\":2,"
+                       "\"time\":\"2026-11-24T02:14:05.004005Z\"}]");
+    assert_int_equal(outcome_record_decode(value, &both, &seen, &refused, NULL), STATUS_OK);
+    assert_int_equal(refused, 0);
+    assert_int_equal(seen.count, 64);
+    assert_int_equal(seen.lane, 2);
+    assert_int_equal(seen.time_us, RECEIVED_US);
+    assert_int_equal(decode(value, NULL, 0), 0); // Nobody has to care.
+    assert_int_equal(decode(BYTES("[{\"inFlight\":-1,\"subscriptionId\":\"s\"},"
+                                  "{\"inFlight\":1},{\"inFlight\":\"1\",\"subscriptionId\":\"s\"},"
+                                  "{\"inFlight\":1,\"subscriptionId\":\"s\",\"lane\":-1}]"),
+                            NULL, 0),
+                     4);
     outcome_batch_clear(&batch);
 }
 
@@ -161,7 +205,7 @@ static void a_value_that_is_no_array_is_refused(void **state) {
         struct error error = {{0}};
         size_t refused = 0;
         assert_int_equal(
-            outcome_record_decode(bytes_of_text(bad[i]), visit, &none, &refused, &error),
+            outcome_record_decode(bytes_of_text(bad[i]), &visitor, &none, &refused, &error),
             STATUS_INVALID);
         assert_true(error.text[0] != '\0');
     }
@@ -171,6 +215,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_batch_comes_back_in_order),
         cmocka_unit_test(the_format_is_the_documented_one),
+        cmocka_unit_test(calls_that_run_are_told_beside_the_outcomes),
         cmocka_unit_test(every_kind_has_a_name_that_comes_back),
         cmocka_unit_test(a_long_answer_is_cut),
         cmocka_unit_test(what_is_no_outcome_is_passed_over),
