@@ -6,16 +6,13 @@
 
 #include "admin/config_fields.h"
 #include "admin/config_lookup.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/events/event_attribute.h"
 
 static bool is_absent(const json_t *object, const char *name) {
     const json_t *value = json_object_get(object, name);
     return !value || json_is_null(value);
-}
-
-static struct bytes text_of(const json_t *object, const char *name) {
-    return config_fields_bytes(json_object_get(object, name));
 }
 
 static void copy_member(json_t *to, const json_t *from, const char *name) {
@@ -212,7 +209,7 @@ enum status classic_cors_in(const struct json_t *cors, struct json_t **ret_cors,
 struct json_t *classic_cors_rule(const struct json_t *document, const struct json_t *cors) {
     struct buffer id = {0};
     json_t *rule = json_object();
-    cors_id_write(text_of(document, "method"), text_of(document, "path"), &id);
+    cors_id_write(json_member_bytes(document, "method"), json_member_bytes(document, "path"), &id);
     copy_member(rule, document, "space");
     config_fields_set_text(rule, "corsId", buffer_bytes(&id));
     copy_member(rule, document, "method");

@@ -65,8 +65,14 @@ static void refuse(struct config_call *call, unsigned status, const char *messag
     call_destroy(call);
 }
 
+static json_t *show(const struct config_call *call, const struct snapshot *snapshot,
+                    const json_t *document) {
+    return call->resource->show ? call->resource->show(call, snapshot, document)
+                                : json_incref((json_t *)document);
+}
+
 static struct bytes id_of(const struct config_call *call, const json_t *document) {
-    return config_fields_bytes(json_object_get(document, call->resource->id_member));
+    return json_member_bytes(document, call->resource->id_member);
 }
 
 // Ids that are percent-encoded text are shown as they came, the others decoded.
@@ -100,8 +106,7 @@ static void list_one(void *context, struct bytes space, struct bytes id,
     (void)space;
     (void)id;
     if (config_filters_match(listing->filters, document)) {
-        json_array_append_new(listing->items, listing->call->resource->show(
-                                                  listing->call, listing->snapshot, document));
+        json_array_append_new(listing->items, show(listing->call, listing->snapshot, document));
     }
 }
 
@@ -128,7 +133,7 @@ static void run_get(struct config_call *call) {
     const struct snapshot *snapshot = registry_snapshot(call->admin->options.registry);
     const json_t *stored = find_stored(call, snapshot);
     if (stored) {
-        json_t *shown = call->resource->show(call, snapshot, stored);
+        json_t *shown = show(call, snapshot, stored);
         snapshot_unref(snapshot);
         answer(call, 200, shown);
         json_decref(shown);
@@ -172,7 +177,7 @@ static unsigned plan_create(struct config_attempt *attempt, struct error *error)
     struct bytes id = id_of(call, attempt->document);
     if (snapshot_document(attempt->snapshot, call->resource->kind, buffer_bytes(&call->space),
                           id)) {
-        json_t *shown = call->resource->show(call, attempt->snapshot, attempt->document);
+        json_t *shown = show(call, attempt->snapshot, attempt->document);
         struct bytes shown_id = id_of(call, shown);
         error_set(error, STATUS_EXISTS, "%s \"%.*s\" %s", call->resource->title,
                   (int)(shown_id.size > 600 ? 600 : shown_id.size), shown_id.data,
@@ -184,9 +189,19 @@ static unsigned plan_create(struct config_attempt *attempt, struct error *error)
     if (refusal == 0) {
         plan_put(attempt);
         attempt->plan->status = call->dialect == CONFIG_CLASSIC ? 200 : 201;
-        attempt->plan->answer = call->resource->show(call, attempt->snapshot, attempt->document);
+        attempt->plan->answer = show(call, attempt->snapshot, attempt->document);
     }
     return refusal;
+}
+
+static void plan_change(struct config_attempt *attempt) {
+    const struct config_call *call = attempt->call;
+    // What changes nothing must not move the revision, nor disturb a delivery.
+    if (!json_equal(attempt->document, (json_t *)attempt->stored)) {
+        plan_put(attempt);
+    }
+    attempt->plan->status = 200;
+    attempt->plan->answer = show(call, attempt->snapshot, attempt->document);
 }
 
 static unsigned plan_update(struct config_attempt *attempt, struct error *error) {
@@ -200,12 +215,7 @@ static unsigned plan_update(struct config_attempt *attempt, struct error *error)
     }
     refusal = call_check(call->resource->check_update, attempt, error);
     if (refusal == 0) {
-        // What changes nothing must not move the revision, nor disturb a delivery.
-        if (!json_equal(attempt->document, (json_t *)attempt->stored)) {
-            plan_put(attempt);
-        }
-        attempt->plan->status = 200;
-        attempt->plan->answer = call->resource->show(call, attempt->snapshot, attempt->document);
+        plan_change(attempt);
     }
     return refusal;
 }
@@ -218,11 +228,7 @@ static unsigned plan_patch(struct config_attempt *attempt, struct error *error) 
     attempt->document = json_deep_copy((json_t *)attempt->stored);
     unsigned refusal = call->patch(attempt, error);
     if (refusal == 0) {
-        if (!json_equal(attempt->document, (json_t *)attempt->stored)) {
-            plan_put(attempt);
-        }
-        attempt->plan->status = 200;
-        attempt->plan->answer = call->resource->show(call, attempt->snapshot, attempt->document);
+        plan_change(attempt);
     }
     return refusal;
 }

@@ -4,12 +4,9 @@
 
 #include "admin/config_fields.h"
 #include "admin/config_resource.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/subscriptions/path_pattern.h"
-
-static struct bytes text_of(const json_t *object, const char *name) {
-    return config_fields_bytes(json_object_get(object, name));
-}
 
 static void set_keys(json_t *document, struct bytes space, struct bytes method, struct bytes path) {
     struct buffer id = {0};
@@ -119,8 +116,8 @@ static unsigned check_update(struct config_attempt *attempt, struct error *error
         const char *member, *field;
     } fixed[] = {{"method", "Method"}, {"path", "Path"}};
     for (size_t i = 0; i < ARRAY_LENGTH(fixed); i++) {
-        if (!bytes_equal(text_of(attempt->document, fixed[i].member),
-                         text_of(attempt->stored, fixed[i].member))) {
+        if (!bytes_equal(json_member_bytes(attempt->document, fixed[i].member),
+                         json_member_bytes(attempt->stored, fixed[i].member))) {
             error_set(error, STATUS_INVALID,
                       "Invalid update. '%s' of existing CORS configuration cannot be updated.",
                       fixed[i].field);
@@ -128,13 +125,6 @@ static unsigned check_update(struct config_attempt *attempt, struct error *error
         }
     }
     return 0;
-}
-
-static json_t *show(const struct config_call *call, const struct snapshot *snapshot,
-                    const json_t *document) {
-    (void)call;
-    (void)snapshot;
-    return json_incref((json_t *)document);
 }
 
 const struct config_resource config_cors = {
@@ -147,5 +137,4 @@ const struct config_resource config_cors = {
     .id_is_encoded = true,
     .prepare = prepare,
     .check_update = check_update,
-    .show = show,
 };

@@ -4,12 +4,9 @@
 
 #include "admin/config_fields.h"
 #include "admin/config_resource.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
-
-static struct bytes text_of(const json_t *object, const char *name) {
-    return config_fields_bytes(json_object_get(object, name));
-}
 
 // The name of an update is the URL's.
 static enum status read_name(const struct config_attempt *attempt, struct buffer *ret_name,
@@ -116,7 +113,7 @@ static enum status prepare(struct config_attempt *attempt, struct error *error) 
 
 // An update may name a function that comes later: until then its events are refused.
 static unsigned check_create(struct config_attempt *attempt, struct error *error) {
-    struct bytes authorizer = text_of(attempt->document, "authorizerId");
+    struct bytes authorizer = json_member_bytes(attempt->document, "authorizerId");
     if (authorizer.size > 0 &&
         !snapshot_function(attempt->snapshot, buffer_bytes(&attempt->call->space), authorizer)) {
         error_set(error, STATUS_NOT_FOUND, "Authorizer function doesn't exists.");
@@ -127,7 +124,7 @@ static unsigned check_create(struct config_attempt *attempt, struct error *error
 
 static unsigned check_delete(struct config_attempt *attempt, struct error *error) {
     struct bytes space = buffer_bytes(&attempt->call->space);
-    struct bytes name = text_of(attempt->stored, "name");
+    struct bytes name = json_member_bytes(attempt->stored, "name");
     size_t count;
     const struct subscription *const *all = snapshot_subscriptions(attempt->snapshot, &count);
     for (size_t i = 0; i < count; i++) {
@@ -140,13 +137,6 @@ static unsigned check_delete(struct config_attempt *attempt, struct error *error
     return 0;
 }
 
-static json_t *show(const struct config_call *call, const struct snapshot *snapshot,
-                    const json_t *document) {
-    (void)call;
-    (void)snapshot;
-    return json_incref((json_t *)document);
-}
-
 const struct config_resource config_event_types = {
     .kind = RESOURCE_EVENT_TYPE,
     .list_member = "eventTypes",
@@ -157,5 +147,4 @@ const struct config_resource config_event_types = {
     .prepare = prepare,
     .check_create = check_create,
     .check_delete = check_delete,
-    .show = show,
 };

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "core/base/json.h"
 #include "core/base/memory.h"
 
 // Longer names would be of no use to people and do not fit into every store's keys.
@@ -50,10 +51,6 @@ enum status config_fields_check(struct json_t *object, const char *const *known,
     return STATUS_OK;
 }
 
-struct bytes config_fields_bytes(const struct json_t *string) {
-    return (struct bytes){json_string_value(string), json_string_length(string)};
-}
-
 enum status config_fields_text(const struct json_t *object, const char *name,
                                struct bytes *ret_text, struct error *error) {
     const json_t *value = json_object_get(object, name);
@@ -64,7 +61,7 @@ enum status config_fields_text(const struct json_t *object, const char *name,
     if (!json_is_string(value)) {
         return error_set(error, STATUS_INVALID, "%s: must be a string", name);
     }
-    *ret_text = config_fields_bytes(value);
+    *ret_text = json_string_bytes(value);
     return STATUS_OK;
 }
 

@@ -20,7 +20,6 @@ enum status must_check config_fields_check(struct json_t *object, const char *co
 // Empty when absent or null; INVALID when it is not a string.
 enum status must_check config_fields_text(const struct json_t *object, const char *name,
                                           struct bytes *ret_text, struct error *error);
-struct bytes config_fields_bytes(const struct json_t *string);
 void config_fields_set_text(struct json_t *object, const char *name, struct bytes text);
 
 // Puts the member of body into document, unless it is absent or null.

@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 
@@ -41,7 +42,7 @@ bool config_filters_match(const struct config_filters *filters, const struct jso
         const struct buffer *wanted = &filters->items[i].value;
         const json_t *value =
             json_object_getn(metadata, filters->items[i].key.data, filters->items[i].key.size);
-        struct bytes text = {json_string_value(value), json_string_length(value)};
+        struct bytes text = json_string_bytes(value);
         if (!json_is_string(value) || !bytes_equal(text, buffer_bytes(wanted))) {
             return false;
         }

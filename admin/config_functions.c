@@ -9,14 +9,11 @@
 #include "admin/config_fields.h"
 #include "admin/config_resource.h"
 #include "admin/function_secrets.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/functions/provider.h"
 #include "core/functions/weighted.h"
-
-static struct bytes text_of(const json_t *object, const char *name) {
-    return config_fields_bytes(json_object_get(object, name));
-}
 
 static bool is_classic_body(const struct config_attempt *attempt) {
     return attempt->call->dialect == CONFIG_CLASSIC || classic_function_is(attempt->call->body);
@@ -203,7 +200,8 @@ static void keep_own_members(const struct config_attempt *attempt, json_t *provi
     const json_t *stored = json_object_get(attempt->stored, "provider");
     const char *name;
     json_t *value;
-    if (!bytes_equal(text_of(attempt->stored, "type"), text_of(attempt->body, "type"))) {
+    if (!bytes_equal(json_member_bytes(attempt->stored, "type"),
+                     json_member_bytes(attempt->body, "type"))) {
         return;
     }
     json_object_foreach((json_t *)stored, name, value) {
@@ -228,8 +226,8 @@ static enum status build_provider(struct config_attempt *attempt, const struct p
                                   struct error *error) {
     const json_t *stored = json_object_get(attempt->stored, "provider");
     json_t *provider = json_object_get(attempt->body, "provider");
-    struct bytes space = text_of(attempt->document, "space");
-    struct bytes id = text_of(attempt->document, "functionId");
+    struct bytes space = json_member_bytes(attempt->document, "space");
+    struct bytes id = json_member_bytes(attempt->document, "functionId");
     struct function_secrets secrets = {.secrets = attempt->call->admin->options.secrets,
                                        .provider = kind,
                                        .space = space,
@@ -243,7 +241,7 @@ static enum status build_provider(struct config_attempt *attempt, const struct p
         status = function_secrets_unmask(&secrets, provider, stored, error);
     }
     if (status == STATUS_OK) {
-        status = provider_check(text_of(attempt->body, "type"), provider,
+        status = provider_check(json_member_bytes(attempt->body, "type"), provider,
                                 attempt->call->dialect == CONFIG_SPACES, error);
     }
     if (status == STATUS_OK) {
@@ -331,14 +329,14 @@ static void visit_event_type(void *context, struct bytes space, struct bytes id,
     struct authorizer_search *search = context;
     (void)space;
     if (search->event_type.size == 0 &&
-        bytes_equal(text_of(document, "authorizerId"), search->function_id)) {
+        bytes_equal(json_member_bytes(document, "authorizerId"), search->function_id)) {
         search->event_type = id;
     }
 }
 
 static unsigned check_delete(struct config_attempt *attempt, struct error *error) {
     struct bytes space = buffer_bytes(&attempt->call->space);
-    struct bytes id = text_of(attempt->stored, "functionId");
+    struct bytes id = json_member_bytes(attempt->stored, "functionId");
     struct authorizer_search search = {.function_id = id};
     if (has_subscription(attempt->snapshot, space, id)) {
         error_set(error, STATUS_INVALID,
@@ -360,7 +358,7 @@ static json_t *show(const struct config_call *call, const struct snapshot *snaps
                     const json_t *document) {
     (void)snapshot;
     bool is_first = call->dialect == CONFIG_CLASSIC;
-    const struct provider *kind = provider_find(text_of(document, "type"));
+    const struct provider *kind = provider_find(json_member_bytes(document, "type"));
     json_t *shown = json_copy((json_t *)document);
     json_t *provider = json_deep_copy(json_object_get(document, "provider"));
     if (kind) {

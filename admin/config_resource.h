@@ -34,7 +34,7 @@ struct config_resource {
     unsigned (*check_create)(struct config_attempt *attempt, struct error *error);
     unsigned (*check_update)(struct config_attempt *attempt, struct error *error);
     unsigned (*check_delete)(struct config_attempt *attempt, struct error *error);
-    // What answers show of a stored document; a new reference.
+    // What answers show of a stored document; a new reference. NULL: the document as it is.
     struct json_t *(*show)(const struct config_call *call, const struct snapshot *snapshot,
                            const struct json_t *document);
 };

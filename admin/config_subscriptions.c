@@ -6,6 +6,7 @@
 #include "admin/config_fields.h"
 #include "admin/config_resource.h"
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/events/event_attribute.h"
@@ -14,10 +15,6 @@
 
 // Members that the original does not have: a PUT without them leaves them alone.
 static const char *const own_members[] = {"filters", "transform", "start", "delivery", "paused"};
-
-static struct bytes text_of(const json_t *object, const char *name) {
-    return config_fields_bytes(json_object_get(object, name));
-}
 
 // Whether a stored subscription is shown with the members of the old shape, too.
 static bool has_old_shape(const json_t *document) {
@@ -157,7 +154,8 @@ static enum status build_classic(struct config_attempt *attempt, struct error *e
     if (attempt->call->dialect == CONFIG_SPACES) {
         json_object_set_new(classic, "isShape", json_true());
     }
-    if (cors && !json_is_null(cors) && bytes_equal_text(text_of(attempt->body, "event"), "http")) {
+    if (cors && !json_is_null(cors) &&
+        bytes_equal_text(json_member_bytes(attempt->body, "event"), "http")) {
         json_t *rule = NULL;
         enum status status = classic_cors_in(cors, &rule, error);
         if (status != STATUS_OK) {
@@ -243,7 +241,7 @@ static bool is_always_there(struct bytes event_type) {
 // The first generation knows no event types: it makes what is missing, in the same change.
 static unsigned check_event_type(struct config_attempt *attempt, struct error *error) {
     struct bytes space = buffer_bytes(&attempt->call->space);
-    struct bytes name = text_of(attempt->document, "eventType");
+    struct bytes name = json_member_bytes(attempt->document, "eventType");
     if (is_always_there(name) || snapshot_event_type(attempt->snapshot, space, name)) {
         return 0;
     }
@@ -284,7 +282,7 @@ static unsigned check_batch(const struct config_attempt *attempt, const struct f
 }
 
 static unsigned check_function(const struct config_attempt *attempt, struct error *error) {
-    struct bytes id = text_of(attempt->document, "functionId");
+    struct bytes id = json_member_bytes(attempt->document, "functionId");
     const struct function *function =
         snapshot_function(attempt->snapshot, buffer_bytes(&attempt->call->space), id);
     if (function) {
@@ -299,7 +297,7 @@ static void put_own_cors(struct config_attempt *attempt) {
     if (cors) {
         json_t *rule = classic_cors_rule(attempt->document, cors);
         config_plan_put(attempt->plan, RESOURCE_CORS, buffer_bytes(&attempt->call->space),
-                        text_of(rule, "corsId"), rule);
+                        json_member_bytes(rule, "corsId"), rule);
         json_decref(rule);
     }
 }
@@ -310,7 +308,8 @@ static void delete_own_cors(struct config_attempt *attempt) {
     if (!own_cors(attempt->stored)) {
         return;
     }
-    cors_id_write(text_of(attempt->stored, "method"), text_of(attempt->stored, "path"), &id);
+    cors_id_write(json_member_bytes(attempt->stored, "method"),
+                  json_member_bytes(attempt->stored, "path"), &id);
     if (snapshot_cors_rule(attempt->snapshot, space, buffer_bytes(&id))) {
         config_plan_delete(attempt->plan, RESOURCE_CORS, space, buffer_bytes(&id));
     }
@@ -360,8 +359,8 @@ static unsigned check_update(struct config_attempt *attempt, struct error *error
                  {"path", "Path"},
                  {"method", "Method"}};
     for (size_t i = 0; i < ARRAY_LENGTH(fixed); i++) {
-        if (!bytes_equal(text_of(attempt->document, fixed[i].member),
-                         text_of(attempt->stored, fixed[i].member))) {
+        if (!bytes_equal(json_member_bytes(attempt->document, fixed[i].member),
+                         json_member_bytes(attempt->stored, fixed[i].member))) {
             error_set(error, STATUS_INVALID,
                       "Invalid update. '%s' of existing subscription cannot be updated.",
                       fixed[i].field);
@@ -422,9 +421,9 @@ static json_t *current_cors(const struct config_call *call, const struct snapsho
     if (!created || call->operation == CONFIG_CREATE || call->operation == CONFIG_UPDATE) {
         return json_incref((json_t *)created);
     }
-    cors_id_write(text_of(document, "method"), text_of(document, "path"), &id);
-    const json_t *rule =
-        snapshot_document(snapshot, RESOURCE_CORS, text_of(document, "space"), buffer_bytes(&id));
+    cors_id_write(json_member_bytes(document, "method"), json_member_bytes(document, "path"), &id);
+    const json_t *rule = snapshot_document(snapshot, RESOURCE_CORS,
+                                           json_member_bytes(document, "space"), buffer_bytes(&id));
     buffer_clear(&id);
     return rule ? classic_cors_of_rule(rule) : NULL;
 }

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "admin/config_fields.h"
+#include "core/base/json.h"
 
 // "auth.bearer" is the member bearer of the object auth.
 static json_t *parent_of(const json_t *provider, const char *name, const char **ret_member) {
@@ -20,7 +21,7 @@ static json_t *parent_of(const json_t *provider, const char *name, const char **
 static struct bytes secret_of(const json_t *provider, const char *name) {
     const char *member;
     const json_t *parent = parent_of(provider, name, &member);
-    return config_fields_bytes(json_object_get(parent, member));
+    return json_member_bytes(parent, member);
 }
 
 static void set_secret(json_t *provider, const char *name, struct bytes value) {

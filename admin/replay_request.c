@@ -34,7 +34,7 @@ static enum status read_time(const json_t *body, const char *name, int64_t *ret_
                              struct error *error) {
     const json_t *value = json_object_get(body, name);
     int64_t time_us = 0;
-    struct bytes text = {json_string_value(value), json_string_length(value)};
+    struct bytes text = json_string_bytes(value);
     if (!json_is_string(value) || timestamp_parse(text, &time_us) != STATUS_OK || time_us < 0) {
         return error_set(error, STATUS_INVALID, "'%s' must be a time such as 2026-11-24T01:02:03Z",
                          name);

@@ -225,10 +225,7 @@ static const struct subscription *find_subscription(const struct snapshot *snaps
                                                     struct bytes space, struct bytes raw_id) {
     const json_t *stored = config_lookup(snapshot, RESOURCE_SUBSCRIPTION, space, raw_id);
     const json_t *id = json_object_get(stored, "subscriptionId");
-    return stored
-               ? snapshot_subscription(
-                     snapshot, space, (struct bytes){json_string_value(id), json_string_length(id)})
-               : NULL;
+    return stored ? snapshot_subscription(snapshot, space, json_string_bytes(id)) : NULL;
 }
 
 static void begin(struct admin *admin, struct http_request *request, struct bytes space,

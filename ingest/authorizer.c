@@ -118,10 +118,6 @@ static bool apply(struct authorization *authorization, const struct authorizer_d
     return true;
 }
 
-static struct bytes text_of(const json_t *value) {
-    return (struct bytes){json_string_value(value), json_string_length(value)};
-}
-
 // Borrows from answer, and from claims, which the caller clears.
 static enum status read_decision(const json_t *answer, struct buffer *claims,
                                  struct authorizer_decision *ret_decision) {
@@ -131,7 +127,7 @@ static enum status read_decision(const json_t *answer, struct buffer *claims,
     const json_t *context = json_object_get(granted, "context");
     *ret_decision = (struct authorizer_decision){.message = BYTES("not authorized")};
     if (refused && !json_is_null(refused)) {
-        struct bytes message = text_of(json_object_get(refused, "message"));
+        struct bytes message = json_string_bytes(json_object_get(refused, "message"));
         ret_decision->message = message.size > 0 ? message : ret_decision->message;
         return STATUS_OK;
     }
@@ -145,7 +141,7 @@ static enum status read_decision(const json_t *answer, struct buffer *claims,
         json_append(context, claims);
     }
     ret_decision->is_granted = true;
-    ret_decision->principal = text_of(principal);
+    ret_decision->principal = json_string_bytes(principal);
     ret_decision->claims = buffer_bytes(claims);
     return STATUS_OK;
 }

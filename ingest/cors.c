@@ -4,6 +4,7 @@
 
 #include <jansson.h>
 
+#include "core/base/json.h"
 #include "core/base/memory.h"
 
 // Longer than any real one; keeps the matching of patterns short.
@@ -45,8 +46,7 @@ static const json_t *list_of(const struct cors_rule *rule, const char *name) {
 static bool list_holds(const json_t *list, struct bytes text) {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
-        if (bytes_equal_ignoring_case(
-                (struct bytes){json_string_value(item), json_string_length(item)}, text)) {
+        if (bytes_equal_ignoring_case(json_string_bytes(item), text)) {
             return true;
         }
     }
@@ -71,7 +71,7 @@ static bool allows_origin(const struct cors_rule *rule, struct bytes origin) {
     }
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *item = json_array_get(list, i);
-        struct bytes pattern = {json_string_value(item), json_string_length(item)};
+        struct bytes pattern = json_string_bytes(item);
         if (cors_pattern_matches(pattern, origin)) {
             return true;
         }

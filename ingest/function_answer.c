@@ -66,7 +66,7 @@ static bool header_is_ours(const char *name) {
 }
 
 static bool is_header_value(const json_t *value) {
-    struct bytes text = {json_string_value(value), json_string_length(value)};
+    struct bytes text = json_string_bytes(value);
     return json_is_string(value) && header_value_is_valid(text);
 }
 
@@ -97,8 +97,7 @@ static enum status read_headers(const json_t *headers, struct function_answer *a
             continue;
         }
         answer->headers[answer->response.header_count++] =
-            (struct http_header){.name = bytes_of_text(name),
-                                 .value = {json_string_value(value), json_string_length(value)}};
+            (struct http_header){.name = bytes_of_text(name), .value = json_string_bytes(value)};
     }
     answer->response.headers = answer->headers;
     return STATUS_OK;
@@ -110,7 +109,7 @@ static enum status read_body(const json_t *document, struct function_answer *ans
         return STATUS_OK;
     }
     if (json_is_string(body)) {
-        struct bytes text = {json_string_value(body), json_string_length(body)};
+        struct bytes text = json_string_bytes(body);
         if (json_is_true(json_object_get(document, "isBase64Encoded"))) {
             if (base64_decode(text, &answer->storage) != STATUS_OK) {
                 return STATUS_INVALID;

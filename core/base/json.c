@@ -49,6 +49,24 @@ char *json_write(const struct json_t *value) {
     return text;
 }
 
+struct bytes json_string_bytes(const struct json_t *value) {
+    return (struct bytes){json_string_value(value), json_string_length(value)};
+}
+
+struct bytes json_member_bytes(const struct json_t *object, const char *name) {
+    return json_string_bytes(json_object_get(object, name));
+}
+
+enum status json_needed_bytes(const struct json_t *object, const char *name, struct bytes *ret_text,
+                              struct error *error) {
+    struct bytes text = json_member_bytes(object, name);
+    if (text.size == 0) {
+        return error_set(error, STATUS_INVALID, "%s: must be a non-empty string", name);
+    }
+    *ret_text = text;
+    return STATUS_OK;
+}
+
 static int append_piece(const char *piece, size_t size, void *context) {
     buffer_append(context, (struct bytes){piece, size});
     return 0;

@@ -20,6 +20,12 @@ enum status must_check json_parse(struct bytes text, struct json_t **ret_value,
 // Compact, insertion order; the caller owns the text.
 char *json_write(const struct json_t *value);
 void json_append(const struct json_t *value, struct buffer *ret_buffer);
+// A string's bytes, borrowed from it; empty for what is none, and for NULL.
+struct bytes json_string_bytes(const struct json_t *value);
+struct bytes json_member_bytes(const struct json_t *object, const char *name);
+// The same of a member that must hold one: "NAME: must be a non-empty string".
+enum status must_check json_needed_bytes(const struct json_t *object, const char *name,
+                                         struct bytes *ret_text, struct error *error);
 // A JSON string literal with its quotes; invalid UTF-8 becomes U+FFFD.
 void json_append_string(struct bytes text, struct buffer *ret_buffer);
 

@@ -48,16 +48,6 @@ static bool take_word(struct scanner *scanner, struct bytes word) {
     return true;
 }
 
-static int hex_digit(char letter) {
-    if (letter >= '0' && letter <= '9') {
-        return letter - '0';
-    }
-    if (letter >= 'a' && letter <= 'f') {
-        return letter - 'a' + 10;
-    }
-    return letter >= 'A' && letter <= 'F' ? letter - 'A' + 10 : -1;
-}
-
 // The four digits after "\u", or -1.
 static int32_t take_code_unit(struct scanner *scanner) {
     int32_t unit = 0;
@@ -65,7 +55,7 @@ static int32_t take_code_unit(struct scanner *scanner) {
         return -1;
     }
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(scanner->next[i]);
+        int digit = hex_digit_value(scanner->next[i]);
         if (digit < 0) {
             return -1;
         }

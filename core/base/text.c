@@ -53,14 +53,14 @@ void percent_encode_header_value(struct bytes bytes, struct buffer *ret_buffer) 
     percent_encode(bytes, IN_HEADER_VALUE, ret_buffer);
 }
 
-static int hex_digit(char letter) {
-    if (letter >= '0' && letter <= '9') {
-        return letter - '0';
+int hex_digit_value(char digit) {
+    if (digit >= '0' && digit <= '9') {
+        return digit - '0';
     }
-    if (letter >= 'a' && letter <= 'f') {
-        return letter - 'a' + 10;
+    if (digit >= 'a' && digit <= 'f') {
+        return digit - 'a' + 10;
     }
-    return letter >= 'A' && letter <= 'F' ? letter - 'A' + 10 : -1;
+    return digit >= 'A' && digit <= 'F' ? digit - 'A' + 10 : -1;
 }
 
 // The byte that the three at position stand for, or -1.
@@ -68,8 +68,8 @@ static int encoded_byte(struct bytes text, size_t position) {
     if (text.data[position] != '%' || text.size - position < 3) {
         return -1;
     }
-    int high = hex_digit(text.data[position + 1]);
-    int low = hex_digit(text.data[position + 2]);
+    int high = hex_digit_value(text.data[position + 1]);
+    int low = hex_digit_value(text.data[position + 2]);
     return high >= 0 && low >= 0 ? high << 4 | low : -1;
 }
 

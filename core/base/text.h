@@ -24,6 +24,8 @@ void percent_encode_path_segment(struct bytes bytes, struct buffer *ret_buffer);
 void percent_encode_header_value(struct bytes bytes, struct buffer *ret_buffer);
 // One round; a '%' without two hex digits stays literally. plus_is_space: for query strings.
 void percent_decode(struct bytes text, bool plus_is_space, struct buffer *ret_buffer);
+// 0 to 15, in either case; -1 for what is no hex digit.
+int hex_digit_value(char digit);
 
 // Whether they may stand in the head of an HTTP message: a token of RFC 9110, section 5.6.2; a
 // value without control characters but the tab.

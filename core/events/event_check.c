@@ -2,10 +2,6 @@
 #include "core/events/event.h"
 #include "core/events/event_attribute.h"
 
-static bool is_hex_digit(char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
-}
-
 // Control characters are found by the check of the text. Letters outside ASCII are let through:
 // published senders use them, and refusing an event because of them would lose it.
 static bool is_uri_reference(struct bytes text) {
@@ -13,8 +9,8 @@ static bool is_uri_reference(struct bytes text) {
         if (text.data[i] == ' ') {
             return false;
         }
-        if (text.data[i] == '%' && (i + 2 >= text.size || !is_hex_digit(text.data[i + 1]) ||
-                                    !is_hex_digit(text.data[i + 2]))) {
+        if (text.data[i] == '%' && (i + 2 >= text.size || hex_digit_value(text.data[i + 1]) < 0 ||
+                                    hex_digit_value(text.data[i + 2]) < 0)) {
             return false;
         }
     }

@@ -12,6 +12,10 @@
 
 // A ce- header's value: undoes a quoted string, then one round of percent-encoding.
 struct bytes event_http_decode_value(struct event_builder *builder, struct bytes value);
+// A header's name in the notation of Go's servers: words begin with a capital letter, the first one
+// with what first_is_capital says.
+struct bytes event_http_word_case(struct event_builder *builder, struct bytes name,
+                                  bool first_is_capital);
 // Data and datacontenttype from the request's body and Content-Type.
 enum status must_check event_http_take_body(const struct event_http_request *request,
                                             struct event_builder *builder, struct error *error);

@@ -57,23 +57,6 @@ static enum status take_standard(struct decoding *decoding, const struct header_
     return STATUS_OK;
 }
 
-// The extension's name as clients of this dialect see it: "X-My-Thing" is "my-Thing".
-static struct bytes extension_name(struct event_builder *builder, struct bytes name) {
-    char *text = event_builder_reserve(builder, name.size);
-    bool starts_word = false;
-    for (size_t i = 0; i < name.size; i++) {
-        char c = name.data[i];
-        if (starts_word && c >= 'a' && c <= 'z') {
-            c = (char)(c - 'a' + 'A');
-        } else if (!starts_word && c >= 'A' && c <= 'Z') {
-            c = (char)(c - 'A' + 'a');
-        }
-        starts_word = c == '-';
-        text[i] = c;
-    }
-    return (struct bytes){text, name.size};
-}
-
 static enum status take_version(struct decoding *decoding, struct bytes value,
                                 struct error *error) {
     if (decoding->has_version) {
@@ -117,9 +100,10 @@ static enum status take_header(struct decoding *decoding, const struct http_head
         return take_type_version(decoding, value, error);
     }
     if (bytes_start_with_ignoring_case(name, BYTES("x-")) && name.size > 2) {
-        append_text_member(&decoding->extensions,
-                           extension_name(decoding->builder, bytes_slice(name, 2, name.size)),
-                           value);
+        // Clients of this dialect see the extension "X-My-Thing" as "my-Thing".
+        append_text_member(
+            &decoding->extensions,
+            event_http_word_case(decoding->builder, bytes_slice(name, 2, name.size), false), value);
     }
     return STATUS_OK;
 }

@@ -46,10 +46,10 @@ static void append_values(const struct pair *pairs, size_t start, size_t end,
     buffer_append_byte(buffer, ']');
 }
 
-// "content-TYPE" -> "Content-Type": what functions written for Go's servers expect.
-static struct bytes canonical_name(struct event_builder *builder, struct bytes name) {
+struct bytes event_http_word_case(struct event_builder *builder, struct bytes name,
+                                  bool first_is_capital) {
     char *text = event_builder_reserve(builder, name.size);
-    bool starts_word = true;
+    bool starts_word = first_is_capital;
     for (size_t i = 0; i < name.size; i++) {
         char c = name.data[i];
         if (starts_word && c >= 'a' && c <= 'z') {
@@ -71,8 +71,11 @@ static struct pair *collect_headers(const struct event_http_request *request,
         const struct http_header *header = &request->headers[i];
         // It has a member of its own.
         if (!bytes_equal_ignoring_case(header->name, BYTES("host"))) {
-            pairs[count++] = (struct pair){
-                .name = canonical_name(builder, header->name), .value = header->value, .index = i};
+            // As functions expect that were written for the original.
+            pairs[count++] =
+                (struct pair){.name = event_http_word_case(builder, header->name, true),
+                              .value = header->value,
+                              .index = i};
         }
     }
     qsort(pairs, count, sizeof *pairs, compare_pairs);

@@ -91,11 +91,6 @@ static void copy_code(struct bytes text, char ret_code[CODE_MAX]) {
     ret_code[size] = '\0';
 }
 
-static struct bytes text_of(const json_t *object, const char *name) {
-    const json_t *value = json_object_get(object, name);
-    return (struct bytes){json_string_value(value), json_string_length(value)};
-}
-
 // <Code>AccessDenied</Code>: how some services refuse credentials.
 static struct bytes find_xml_code(struct bytes body) {
     static const char opening[] = "<Code>";
@@ -112,7 +107,7 @@ static void find_code(const struct http_answer *answer, const json_t *document,
                       char ret_code[CODE_MAX]) {
     struct bytes code;
     if (!http_answer_header(answer, "X-Amzn-ErrorType", &code)) {
-        code = text_of(document, "__type");
+        code = json_member_bytes(document, "__type");
     }
     copy_code(code.size > 0 ? code : find_xml_code(answer->body), ret_code);
 }
@@ -122,7 +117,7 @@ static void find_code(const struct http_answer *answer, const json_t *document,
 static struct bytes find_text(const json_t *document) {
     static const char *const names[] = {"message", "Message", "errorMessage"};
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        struct bytes text = text_of(document, names[i]);
+        struct bytes text = json_member_bytes(document, names[i]);
         if (text.size > 0) {
             return bytes_slice(text, 0, SERVICE_TEXT_MAX);
         }
@@ -190,7 +185,8 @@ static void read_retry_after(const json_t *document, struct invocation_result *r
         snprintf(digits, sizeof digits, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
         result->retry_after_ms = retry_after_parse(bytes_of_text(digits), 0);
     } else if (json_is_string(value)) {
-        result->retry_after_ms = retry_after_parse(text_of(document, "retryAfterSeconds"), 0);
+        result->retry_after_ms =
+            retry_after_parse(json_member_bytes(document, "retryAfterSeconds"), 0);
     }
 }
 
@@ -231,7 +227,7 @@ void aws_answer_take_member(struct provider_call *call, const struct http_answer
                             const char *name, struct invocation_result *result) {
     json_t *document = NULL;
     if (json_parse(answer->body, &document, NULL) == STATUS_OK) {
-        buffer_append(&call->answer, text_of(document, name));
+        buffer_append(&call->answer, json_member_bytes(document, name));
     }
     result->body = buffer_bytes(&call->answer);
     result->content_type = BYTES("text/plain; charset=utf-8");

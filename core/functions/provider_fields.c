@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/json.h"
 #include "core/registry/secrets.h"
 
 #define TIMEOUT_MAX_MS 900000
@@ -47,7 +48,7 @@ static enum status open_sealed(struct invoker *invoker, const struct function *f
 enum status provider_field_text(struct invoker *invoker, const struct function *function,
                                 const char *name, char **ret_text, struct error *error) {
     const json_t *value = provider_field_find(function->provider, name);
-    struct bytes text = {json_string_value(value), json_string_length(value)};
+    struct bytes text = json_string_bytes(value);
     if (!json_is_string(value)) {
         *ret_text = NULL;
         return STATUS_OK;

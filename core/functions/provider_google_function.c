@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/functions/google_token.h"
 #include "core/functions/provider_call.h"
@@ -51,7 +52,7 @@ static enum status check(const json_t *provider, struct error *error) {
     const json_t *key = json_object_get(provider, "serviceAccount");
     struct google_account *account = NULL;
     if (json_string_length(key) > 0) {
-        struct bytes text = {json_string_value(key), json_string_length(key)};
+        struct bytes text = json_string_bytes(key);
         enum status status = google_account_create(text, &account, error);
         google_account_destroy(account);
         if (status != STATUS_OK) {

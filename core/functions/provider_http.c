@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/functions/provider_call.h"
@@ -49,7 +50,7 @@ struct prepared {
 #define OWN_HEADERS_MAX 100
 
 static bool is_header_value(const json_t *value) {
-    struct bytes text = {json_string_value(value), json_string_length(value)};
+    struct bytes text = json_string_bytes(value);
     return json_is_string(value) && header_value_is_valid(text);
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/functions/providers.h"
 #include "core/functions/weighted.h"
@@ -123,7 +124,7 @@ static bool is_weighted(const struct function *function) {
 
 static enum status check_member_of(struct member_check *check, const json_t *id,
                                    const struct function **ret_function, struct error *error) {
-    struct bytes member = {json_string_value(id), json_string_length(id)};
+    struct bytes member = json_string_bytes(id);
     int size = (int)(member.size > 200 ? 200 : member.size);
     if (++check->visits > VISITS_MAX) {
         return error_set(error, STATUS_INVALID,

@@ -144,22 +144,17 @@ static enum status read_file(const char *path, struct buffer *ret_text, struct e
     return status;
 }
 
-static struct bytes member_text(const json_t *object, const char *name) {
-    const json_t *value = json_object_get(object, name);
-    return (struct bytes){json_string_value(value), json_string_length(value)};
-}
-
 // An entry that this program does not understand is left out.
 static void put_document(struct snapshot_builder *builder, const json_t *entry) {
     enum resource_kind kind;
     struct buffer document = {0};
-    if (!resource_kind_parse(member_text(entry, "kind"), &kind)) {
+    if (!resource_kind_parse(json_member_bytes(entry, "kind"), &kind)) {
         return;
     }
     json_append(json_object_get(entry, "document"), &document);
     if (document.size > 0) {
-        (void)!snapshot_builder_put(builder, kind, member_text(entry, "space"),
-                                    member_text(entry, "id"), buffer_bytes(&document), NULL);
+        (void)!snapshot_builder_put(builder, kind, json_member_bytes(entry, "space"),
+                                    json_member_bytes(entry, "id"), buffer_bytes(&document), NULL);
     }
     buffer_clear(&document);
 }

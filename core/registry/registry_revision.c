@@ -83,7 +83,7 @@ static bool visit_paths(const json_t *change, registry_revision_path_fn visit, v
     }
     for (size_t i = 0; i < json_array_size(paths); i++) {
         const json_t *path = json_array_get(paths, i);
-        visit(context, (struct bytes){json_string_value(path), json_string_length(path)});
+        visit(context, json_string_bytes(path));
     }
     return true;
 }

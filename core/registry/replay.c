@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/events/event.h"
@@ -17,16 +18,6 @@ struct replay_object {
     atomic_uint references;
 };
 
-static enum status read_text(const json_t *object, const char *name, struct bytes *ret_text,
-                             struct error *error) {
-    const json_t *value = json_object_get(object, name);
-    if (!json_is_string(value) || json_string_length(value) == 0) {
-        return error_set(error, STATUS_INVALID, "%s: must be a non-empty string", name);
-    }
-    *ret_text = (struct bytes){json_string_value(value), json_string_length(value)};
-    return STATUS_OK;
-}
-
 static enum status read_texts(struct replay *replay, struct error *error) {
     const struct {
         const char *name;
@@ -36,18 +27,16 @@ static enum status read_texts(struct replay *replay, struct error *error) {
                    {"subscriptionId", &replay->subscription_id}};
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < ARRAY_LENGTH(members); i++) {
-        status = read_text(replay->document, members[i].name, members[i].ret_text, error);
+        status = json_needed_bytes(replay->document, members[i].name, members[i].ret_text, error);
     }
     // Empty where the subscription is older than that member.
-    const json_t *created = json_object_get(replay->document, "subscriptionCreated");
-    replay->subscription_created =
-        (struct bytes){json_string_value(created), json_string_length(created)};
+    replay->subscription_created = json_member_bytes(replay->document, "subscriptionCreated");
     return status;
 }
 
 static enum status read_created(struct replay *replay, struct error *error) {
     struct bytes text = {0};
-    enum status status = read_text(replay->document, "created", &text, error);
+    enum status status = json_needed_bytes(replay->document, "created", &text, error);
     if (status == STATUS_OK && timestamp_parse(text, &replay->created_us) != STATUS_OK) {
         status = error_set(error, STATUS_INVALID, "created: must be a time");
     }
@@ -112,8 +101,8 @@ static enum status add_filter(struct replay_object *object, const char *attribut
     if (object->replay.filter_count == REPLAY_FILTERS_MAX) {
         return error_set(error, STATUS_INVALID, "filters: at most %d values", REPLAY_FILTERS_MAX);
     }
-    object->filters[object->replay.filter_count++] = (struct replay_filter){
-        bytes_of_text(attribute), {json_string_value(value), json_string_length(value)}};
+    object->filters[object->replay.filter_count++] =
+        (struct replay_filter){bytes_of_text(attribute), json_string_bytes(value)};
     return STATUS_OK;
 }
 

@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/subscriptions/path_pattern.h"
@@ -63,16 +64,6 @@ static bool count_down_to_zero(atomic_uint *references) {
     return before == 1;
 }
 
-static enum status read_text(const json_t *document, const char *name, struct bytes *ret_text,
-                             struct error *error) {
-    const json_t *value = json_object_get(document, name);
-    if (!json_is_string(value) || json_string_length(value) == 0) {
-        return error_set(error, STATUS_INVALID, "%s: must be a non-empty string", name);
-    }
-    *ret_text = (struct bytes){json_string_value(value), json_string_length(value)};
-    return STATUS_OK;
-}
-
 // Absent and empty are the same.
 static enum status read_optional_text(const json_t *document, const char *name,
                                       struct bytes *ret_text, struct error *error) {
@@ -83,7 +74,7 @@ static enum status read_optional_text(const json_t *document, const char *name,
     if (!json_is_string(value)) {
         return error_set(error, STATUS_INVALID, "%s: must be a string", name);
     }
-    *ret_text = (struct bytes){json_string_value(value), json_string_length(value)};
+    *ret_text = json_string_bytes(value);
     return STATUS_OK;
 }
 
@@ -92,8 +83,8 @@ static enum status read_keys(const json_t *document, const char *id_name, struct
     if (!json_is_object(document)) {
         return error_set(error, STATUS_INVALID, "a document must be a JSON object");
     }
-    enum status status = read_text(document, "space", ret_space, error);
-    return status == STATUS_OK ? read_text(document, id_name, ret_id, error) : status;
+    enum status status = json_needed_bytes(document, "space", ret_space, error);
+    return status == STATUS_OK ? json_needed_bytes(document, id_name, ret_id, error) : status;
 }
 
 static enum status read_event_format(struct function *function, struct error *error) {
@@ -115,7 +106,7 @@ static enum status read_function(struct function *function, struct error *error)
     const json_t *document = function->document;
     enum status status = read_keys(document, "functionId", &function->space, &function->id, error);
     if (status == STATUS_OK) {
-        status = read_text(document, "type", &function->type, error);
+        status = json_needed_bytes(document, "type", &function->type, error);
     }
     if (status == STATUS_OK) {
         function->provider = json_object_get(document, "provider");
@@ -227,10 +218,10 @@ static enum status read_cors_rule(struct cors_rule *rule, struct error *error) {
     static const char *const lists[] = {"allowedOrigins", "allowedMethods", "allowedHeaders"};
     enum status status = read_keys(document, "corsId", &rule->space, &rule->id, error);
     if (status == STATUS_OK) {
-        status = read_text(document, "method", &rule->method, error);
+        status = json_needed_bytes(document, "method", &rule->method, error);
     }
     if (status == STATUS_OK) {
-        status = read_text(document, "path", &rule->path, error);
+        status = json_needed_bytes(document, "path", &rule->path, error);
     }
     if (status == STATUS_OK) {
         status = path_pattern_check(rule->path, error);

@@ -117,17 +117,9 @@ static enum status read_key_file(const char *path, struct buffer *ret_text, stru
     return status;
 }
 
-static int hex_value(char digit) {
-    if (digit >= '0' && digit <= '9') {
-        return digit - '0';
-    }
-    digit |= 0x20;
-    return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
 static bool parse_hex(struct bytes text, unsigned char *ret_bytes) {
     for (size_t i = 0; i < text.size; i++) {
-        int value = hex_value(text.data[i]);
+        int value = hex_digit_value(text.data[i]);
         if (value < 0) {
             return false;
         }

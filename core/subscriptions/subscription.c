@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/subscriptions/delivery_policy.h"
@@ -22,20 +23,6 @@ static struct subscription_object *object_of(const struct subscription *subscrip
     return CONTAINER_OF(subscription, struct subscription_object, subscription);
 }
 
-static struct bytes text_of(const json_t *value) {
-    return (struct bytes){json_string_value(value), json_string_length(value)};
-}
-
-static enum status read_text(const json_t *document, const char *name, struct bytes *ret_text,
-                             struct error *error) {
-    const json_t *value = json_object_get(document, name);
-    if (!json_is_string(value) || json_string_length(value) == 0) {
-        return error_set(error, STATUS_INVALID, "%s: must be a non-empty string", name);
-    }
-    *ret_text = text_of(value);
-    return STATUS_OK;
-}
-
 static enum status read_names(struct subscription *subscription, const json_t *document,
                               struct error *error) {
     const struct {
@@ -47,7 +34,7 @@ static enum status read_names(struct subscription *subscription, const json_t *d
                    {"functionId", &subscription->function_id}};
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < ARRAY_LENGTH(members); i++) {
-        status = read_text(document, members[i].name, members[i].ret_text, error);
+        status = json_needed_bytes(document, members[i].name, members[i].ret_text, error);
     }
     return status;
 }
@@ -55,7 +42,7 @@ static enum status read_names(struct subscription *subscription, const json_t *d
 static enum status read_type(struct subscription *subscription, const json_t *document,
                              struct error *error) {
     struct bytes type = {0};
-    enum status status = read_text(document, "type", &type, error);
+    enum status status = json_needed_bytes(document, "type", &type, error);
     if (status != STATUS_OK) {
         return status;
     }
@@ -79,7 +66,7 @@ static bool method_is_known(struct bytes method) {
 static enum status read_method(struct subscription_object *object, const json_t *document,
                                struct error *error) {
     const json_t *value = json_object_get(document, "method");
-    object->subscription.method = value ? text_of(value) : BYTES("POST");
+    object->subscription.method = value ? json_string_bytes(value) : BYTES("POST");
     if (value && !method_is_known(object->subscription.method)) {
         for (size_t i = 0; i < object->subscription.method.size; i++) {
             unsigned char letter = (unsigned char)object->subscription.method.data[i];
@@ -100,7 +87,7 @@ static enum status read_path(struct subscription_object *object, const json_t *d
     if (value && !json_is_string(value)) {
         return error_set(error, STATUS_INVALID, "path: must be a string");
     }
-    struct bytes path = value ? text_of(value) : BYTES("/");
+    struct bytes path = value ? json_string_bytes(value) : BYTES("/");
     path_normalize(path, &object->path);
     object->subscription.path = path;
     if (bytes_equal(path, buffer_bytes(&object->path))) {
@@ -127,7 +114,7 @@ static enum status read_paused(struct subscription *subscription, const json_t *
 static enum status read_start(struct subscription *subscription, const json_t *document,
                               struct error *error) {
     const json_t *start = json_object_get(document, "start");
-    struct bytes text = text_of(start);
+    struct bytes text = json_string_bytes(start);
     int64_t time_us = 0;
     if (!start || json_is_null(start) || bytes_equal_text(text, "latest")) {
         return STATUS_OK;
@@ -154,7 +141,7 @@ static enum status read_created(struct subscription *subscription, const json_t 
     if (created && !json_is_string(created)) {
         return error_set(error, STATUS_INVALID, "created: must be a string");
     }
-    subscription->created = text_of(created);
+    subscription->created = json_string_bytes(created);
     return STATUS_OK;
 }
 

@@ -12,6 +12,7 @@ import time
 import requests
 
 from support.functions import Function
+from support.senders import Senders
 
 BATCH = "application/cloudevents-batch+json"
 
@@ -98,7 +99,7 @@ class OrderChecker:
             return all(self.finished.get(key, 0) >= count for key, count in counts.items())
 
 
-class KeyedProducer:
+class KeyedProducer(Senders):
     """One thread for each group of keys; a number is sent until it is acknowledged, then the next one."""
 
     def __init__(self, target, event_type, keys, threads=4, pause_s=0.0):
@@ -106,20 +107,8 @@ class KeyedProducer:
         self.event_type = event_type
         self.pause_s = pause_s
         self.counts = {key: 0 for key in keys}
-        self.stopping = threading.Event()
         groups = [list(keys)[index::threads] for index in range(threads)]
-        self.threads = [threading.Thread(target=self._run, args=(group,), daemon=True) for group in groups if group]
-
-    def start(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(120)
-            assert not thread.is_alive(), "a request was never answered"
+        super().__init__([(group,) for group in groups if group])
 
     def total(self):
         return sum(self.counts.values())

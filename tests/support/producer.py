@@ -7,8 +7,10 @@ import time
 
 import requests
 
+from support.senders import Senders
 
-class Producer:
+
+class Producer(Senders):
     """targets: a callable that gives the Events API URLs that may be up. Anything but 202 promises nothing."""
 
     def __init__(self, targets, event_type, threads=4, pause_s=0.004):
@@ -19,20 +21,7 @@ class Producer:
         self.refused = {}
         self.lock = threading.Lock()
         self.numbers = itertools.count()
-        self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self._run, args=(index,), daemon=True)
-                        for index in range(threads)]
-
-    def start(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-            assert not thread.is_alive(), "a request was never answered"
+        super().__init__([(index,) for index in range(threads)])
 
     def _run(self, index):
         session = requests.Session()

@@ -7,8 +7,10 @@ import json
 import threading
 import urllib.parse
 
+from support.senders import Senders
 
-class SteadyClients:
+
+class SteadyClients(Senders):
     """ports: a callable that gives the Events API ports to try, in order. headers_of(number): what is sent with it."""
 
     def __init__(self, ports, headers_of, threads=8):
@@ -19,19 +21,7 @@ class SteadyClients:
         self.by_port = collections.Counter()
         self.lock = threading.Lock()
         self.numbers = itertools.count()
-        self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self._run, daemon=True) for _ in range(threads)]
-
-    def start(self):
-        for thread in self.threads:
-            thread.start()
-        return self
-
-    def stop(self):
-        self.stopping.set()
-        for thread in self.threads:
-            thread.join(60)
-            assert not thread.is_alive(), "a request was never answered"
+        super().__init__([()] * threads)
 
     def _connect(self):
         """A connection that is refused is no event that is refused: the next node takes it."""

@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -385,8 +386,31 @@ static void what_is_no_literal_is_refused_and_leaves_the_buffer(void **state) {
     buffer_clear(&buffer);
 }
 
+static void a_member_that_must_hold_text_is_named_when_it_does_not(void **state) {
+    (void)state;
+    json_t *object = NULL;
+    assert_int_equal(json_parse(BYTES("{\"a\":\"x\\u0000y\",\"b\":\"\",\"c\":1}"), &object, NULL),
+                     STATUS_OK);
+    struct bytes text = BYTES("untouched");
+    struct error error = {0};
+    assert_int_equal(json_needed_bytes(object, "a", &text, &error), STATUS_OK);
+    assert_true(bytes_equal(text, (struct bytes){"x\0y", 3}));
+    static const char *const wrong[] = {"b", "c", "missing"};
+    for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
+        char wanted[64];
+        snprintf(wanted, sizeof wanted, "%s: must be a non-empty string", wrong[i]);
+        assert_int_equal(json_needed_bytes(object, wrong[i], &text, &error), STATUS_INVALID);
+        assert_string_equal(error.text, wanted);
+        assert_int_equal(json_member_bytes(object, wrong[i]).size, 0);
+    }
+    assert_true(bytes_equal(text, (struct bytes){"x\0y", 3}));
+    assert_int_equal(json_string_bytes(NULL).size, 0);
+    json_decref(object);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_member_that_must_hold_text_is_named_when_it_does_not),
         cmocka_unit_test(a_parsed_text_is_written_compactly_in_its_order),
         cmocka_unit_test(any_value_may_stand_at_the_top),
         cmocka_unit_test(a_parse_error_names_line_and_column),

@@ -177,6 +177,15 @@ static void a_percent_sign_without_two_digits_stays(void **state) {
     assert_percent_decodes(BYTES("%:0%0G%`0"), false, BYTES("%:0%0G%`0"));
 }
 
+static void hex_digits_have_values_in_either_case(void **state) {
+    (void)state;
+    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
+    for (int byte = 0; byte < 256; byte++) {
+        const char *place = byte == 0 ? NULL : strchr(digits, byte);
+        assert_int_equal(hex_digit_value((char)byte), place ? (place - digits) % 16 : -1);
+    }
+}
+
 static void a_plus_is_a_space_only_where_it_is_said(void **state) {
     (void)state;
     assert_percent_decodes(BYTES("a+b%2B"), true, BYTES("a b+"));
@@ -433,6 +442,7 @@ int main(void) {
         cmocka_unit_test(header_values_encode_what_cloudevents_names),
         cmocka_unit_test(decoding_undoes_exactly_one_round),
         cmocka_unit_test(a_percent_sign_without_two_digits_stays),
+        cmocka_unit_test(hex_digits_have_values_in_either_case),
         cmocka_unit_test(a_plus_is_a_space_only_where_it_is_said),
         cmocka_unit_test(header_names_are_tokens),
         cmocka_unit_test(header_values_hold_no_control_characters_but_the_tab),
