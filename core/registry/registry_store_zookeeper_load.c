@@ -71,34 +71,29 @@ enum status zookeeper_tree_read_state(struct zookeeper_tree *tree,
     return status;
 }
 
-static enum status visit_window(struct zookeeper_tree *tree, char *const *paths, size_t count,
-                                bool deleted_too, registry_store_document_fn visit, void *context,
-                                struct error *error) {
-    struct zookeeper_batch *batch = zookeeper_batch_create(tree->session, count);
-    for (size_t i = 0; i < count; i++) {
-        zookeeper_batch_get(batch, paths[i], false);
+// The documents among what is read.
+struct visiting {
+    const struct zookeeper_tree *tree;
+    bool deleted_too;
+    registry_store_document_fn visit;
+    void *context;
+};
+
+static void visit_node(void *context, const char *path, const struct zookeeper_reply *reply) {
+    struct visiting *visiting = context;
+    // What is gone already is among the changes that are looked at afterwards.
+    if (reply->status == STATUS_OK || visiting->deleted_too) {
+        visit_document(visiting->tree, path, buffer_bytes(&reply->data), visiting->visit,
+                       visiting->context);
     }
-    enum status status = zookeeper_batch_wait(batch, error);
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        const struct zookeeper_reply *reply = zookeeper_batch_reply(batch, i);
-        // What is gone already is among the changes that are looked at afterwards.
-        if (reply->status == STATUS_OK || deleted_too) {
-            visit_document(tree, paths[i], buffer_bytes(&reply->data), visit, context);
-        }
-    }
-    zookeeper_batch_destroy(batch);
-    return status;
 }
 
 static enum status visit_paths(struct zookeeper_tree *tree, const struct path_list *paths,
                                bool deleted_too, registry_store_document_fn visit, void *context,
                                struct error *error) {
-    enum status status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < paths->count; i += ZOOKEEPER_WINDOW) {
-        size_t count = paths->count - i < ZOOKEEPER_WINDOW ? paths->count - i : ZOOKEEPER_WINDOW;
-        status = visit_window(tree, paths->items + i, count, deleted_too, visit, context, error);
-    }
-    return status;
+    struct visiting visiting = {
+        .tree = tree, .deleted_too = deleted_too, .visit = visit, .context = context};
+    return zookeeper_tree_read_nodes(tree, paths, visit_node, &visiting, error);
 }
 
 struct collecting {
@@ -155,38 +150,6 @@ static enum status catch_up(struct zookeeper_tree *tree, int64_t since, int64_t 
     }
 }
 
-// Adds the children of each parent to the list.
-static enum status list_window(struct zookeeper_tree *tree, char *const *parents, size_t count,
-                               struct path_list *list, struct error *error) {
-    struct zookeeper_batch *batch = zookeeper_batch_create(tree->session, count);
-    for (size_t i = 0; i < count; i++) {
-        zookeeper_batch_children(batch, parents[i]);
-    }
-    enum status status = zookeeper_batch_wait(batch, error);
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        const struct zookeeper_reply *reply = zookeeper_batch_reply(batch, i);
-        for (size_t j = 0; j < reply->name_count; j++) {
-            path_list_add_below(list, parents[i], bytes_of_text(reply->names[j]));
-        }
-    }
-    zookeeper_batch_destroy(batch);
-    return status;
-}
-
-static enum status list_children(struct zookeeper_tree *tree, struct path_list *parents,
-                                 struct error *error) {
-    struct path_list children = {0};
-    enum status status = STATUS_OK;
-    for (size_t i = 0; status == STATUS_OK && i < parents->count; i += ZOOKEEPER_WINDOW) {
-        size_t count =
-            parents->count - i < ZOOKEEPER_WINDOW ? parents->count - i : ZOOKEEPER_WINDOW;
-        status = list_window(tree, parents->items + i, count, &children, error);
-    }
-    path_list_clear(parents);
-    *parents = children;
-    return status;
-}
-
 static enum status visit_all(struct zookeeper_tree *tree, registry_store_document_fn visit,
                              void *context, struct error *error) {
     struct path_list paths = {0};
@@ -194,7 +157,7 @@ static enum status visit_all(struct zookeeper_tree *tree, registry_store_documen
     enum status status = STATUS_OK;
     // The spaces, then their collections, then the documents.
     for (int level = 0; status == STATUS_OK && level < 3; level++) {
-        status = list_children(tree, &paths, error);
+        status = zookeeper_tree_list_children(tree, &paths, error);
     }
     if (status == STATUS_OK) {
         status = visit_paths(tree, &paths, false, visit, context, error);

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "core/base/memory.h"
 #include "core/base/text.h"
 #include "core/registry/path_list.h"
 
@@ -78,43 +79,30 @@ enum status zookeeper_tree_announce(struct zookeeper_tree *tree, struct bytes id
     return status;
 }
 
-static enum status visit_window(struct zookeeper_tree *tree, char *const *paths, size_t count,
-                                registry_store_member_fn visit, void *context,
-                                struct error *error) {
-    struct zookeeper_batch *batch = zookeeper_batch_create(tree->session, count);
-    for (size_t i = 0; i < count; i++) {
-        zookeeper_batch_get(batch, paths[i], false);
+struct member_visiting {
+    const struct zookeeper_tree *tree;
+    registry_store_member_fn visit;
+    void *context;
+};
+
+static void visit_member(void *context, const char *path, const struct zookeeper_reply *reply) {
+    struct member_visiting *visiting = context;
+    if (reply->status == STATUS_OK) {
+        struct buffer id = {0};
+        percent_decode(bytes_of_text(path + strlen(visiting->tree->nodes_path) + 1), false, &id);
+        visiting->visit(visiting->context, buffer_bytes(&id), buffer_bytes(&reply->data));
+        buffer_clear(&id);
     }
-    enum status status = zookeeper_batch_wait(batch, error);
-    for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-        const struct zookeeper_reply *reply = zookeeper_batch_reply(batch, i);
-        if (reply->status == STATUS_OK) {
-            struct buffer id = {0};
-            percent_decode(bytes_of_text(paths[i] + strlen(tree->nodes_path) + 1), false, &id);
-            visit(context, buffer_bytes(&id), buffer_bytes(&reply->data));
-            buffer_clear(&id);
-        }
-    }
-    zookeeper_batch_destroy(batch);
-    return status;
 }
 
 enum status zookeeper_tree_members(struct zookeeper_tree *tree, registry_store_member_fn visit,
                                    void *context, struct error *error) {
+    struct member_visiting visiting = {.tree = tree, .visit = visit, .context = context};
     struct path_list paths = {0};
-    struct zookeeper_batch *batch = zookeeper_batch_create(tree->session, 1);
-    zookeeper_batch_children(batch, tree->nodes_path);
-    enum status status = zookeeper_batch_wait(batch, error);
+    (void)path_list_add_take(&paths, memory_copy_text(tree->nodes_path));
+    enum status status = zookeeper_tree_list_children(tree, &paths, error);
     if (status == STATUS_OK) {
-        const struct zookeeper_reply *reply = zookeeper_batch_reply(batch, 0);
-        for (size_t i = 0; i < reply->name_count; i++) {
-            path_list_add_below(&paths, tree->nodes_path, bytes_of_text(reply->names[i]));
-        }
-    }
-    zookeeper_batch_destroy(batch);
-    for (size_t i = 0; status == STATUS_OK && i < paths.count; i += ZOOKEEPER_WINDOW) {
-        size_t count = paths.count - i < ZOOKEEPER_WINDOW ? paths.count - i : ZOOKEEPER_WINDOW;
-        status = visit_window(tree, paths.items + i, count, visit, context, error);
+        status = zookeeper_tree_read_nodes(tree, &paths, visit_member, &visiting, error);
     }
     path_list_clear(&paths);
     return status;

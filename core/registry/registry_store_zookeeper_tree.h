@@ -46,6 +46,18 @@ enum status must_check zookeeper_tree_read_state(struct zookeeper_tree *tree,
                                                  struct zookeeper_tree_state *ret_state,
                                                  struct error *error);
 
+// Replaces the paths by those of their children; what is not there has none.
+struct path_list;
+enum status must_check zookeeper_tree_list_children(struct zookeeper_tree *tree,
+                                                    struct path_list *paths, struct error *error);
+// Reads what is at each path, in their order; a node that is not there is visited as NOT_FOUND.
+typedef void (*zookeeper_node_fn)(void *context, const char *path,
+                                  const struct zookeeper_reply *reply);
+enum status must_check zookeeper_tree_read_nodes(struct zookeeper_tree *tree,
+                                                 const struct path_list *paths,
+                                                 zookeeper_node_fn visit, void *context,
+                                                 struct error *error);
+
 // The operations of a registry_store. The session is connected.
 enum status must_check zookeeper_tree_load(struct zookeeper_tree *tree,
                                            registry_store_document_fn visit, void *context,
