@@ -83,6 +83,7 @@ static enum status create_event_store(struct admin *admin, struct error *error) 
         .registry = admin->options.registry,
         .path = admin->options.index_path,
         .identity = admin->options.log_identity ? admin->options.log_identity : "",
+        .node_id = admin->options.node_id ? admin->options.node_id : "",
     };
     if (!options.path) {
         return STATUS_OK;

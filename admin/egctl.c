@@ -31,6 +31,7 @@ static const char usage[] =
     "  dead-letters  list [--subscription ID, --since, --until, --limit] | get ID | delete ID\n"
     "  redrive [ID...]   delivers dead letters once more: these, or those of --subscription ID,\n"
     "                --since TIME, --until TIME; --rate N in a second; --once does not wait\n"
+    "                list | get ID | stop ID; it goes on when its node is started again\n"
     "  replay SUBSCRIPTION   delivers what was before once more, to this one only: --since TIME,\n"
     "                --until TIME, --type, --source, --subject, --rate N; --once does not wait\n"
     "                list | get ID | stop ID\n"

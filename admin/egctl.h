@@ -101,6 +101,15 @@ void egctl_print_table(const struct json_t *objects, const struct egctl_column *
                        size_t column_count);
 void egctl_print_json(const struct json_t *value);
 
+// egctl_progress.c: a bar on a terminal, until it is over.
+struct egctl_watch {
+    const char *collection, *id;
+    const char *counted; // the member that is shown beside the failed ones
+};
+// Gives it as it is then, or the exit code after a message. The gateway may be away meanwhile.
+int egctl_await_end(const struct egctl_flags *flags, const struct egctl_watch *watch,
+                    struct json_t **ret_watched);
+
 // The commands: arguments follow the command's name. Each prints its error and returns the exit
 // code.
 int egctl_resources(const struct egctl_flags *flags, const char *command, int count,

@@ -1,10 +1,9 @@
-// events, event, tail, dead-letters, redrive: what went through the gateway, and what came of it.
+// events, event, tail, dead-letters: what went through the gateway, and what came of it.
 
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "admin/egctl.h"
 #include "core/base/json.h"
@@ -12,7 +11,6 @@
 #include "core/base/text.h"
 
 #define PAGE "100"
-#define PROGRESS_MS 300
 
 // --- Requests.
 
@@ -283,84 +281,4 @@ int egctl_dead_letters(const struct egctl_flags *flags, int count, char **argume
         return delete_letter(flags, arguments[1]);
     }
     return egctl_fail(EGCTL_USAGE, "dead-letters: list, get ID or delete ID");
-}
-
-// --- redrive
-
-static int request_redrive(const struct egctl_flags *flags, int count, char **arguments,
-                           json_t **ret_redrive) {
-    json_t *body = json_object(), *ids = json_array();
-    for (int i = 0; i < count; i++) {
-        json_array_append_new(ids, json_string(arguments[i]));
-    }
-    if (count > 0) {
-        json_object_set(body, "ids", ids);
-    }
-    const char *const texts[][2] = {
-        {"subscriptionId", flags->subscription}, {"since", flags->since}, {"until", flags->until}};
-    for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
-        if (texts[i][1]) {
-            json_object_set_new(body, texts[i][0], json_string(texts[i][1]));
-        }
-    }
-    if (flags->rate) {
-        json_object_set_new(body, "ratePerSecond", json_integer(strtoll(flags->rate, NULL, 10)));
-    }
-    struct buffer url = {0};
-    char *text = json_write(body);
-    egctl_resource_url(flags, "deadletters/redrive", NULL, &url);
-    int result = egctl_ask(flags, "POST", url.data, bytes_of_text(text), ret_redrive);
-    free(text);
-    json_decref(ids);
-    json_decref(body);
-    return result;
-}
-
-static bool is_over(const json_t *redrive) {
-    const char *state = text_of(redrive, "state");
-    return strcmp(state, "waiting") != 0 && strcmp(state, "running") != 0;
-}
-
-static int await_end(const struct egctl_flags *flags, json_t **redrive) {
-    struct buffer url = {0};
-    egctl_resource_url(flags, "redrives", text_of(*redrive, "redriveId"), &url);
-    while (!is_over(*redrive)) {
-        const struct timespec pause = {.tv_nsec = PROGRESS_MS * 1000000L};
-        nanosleep(&pause, NULL);
-        json_decref(*redrive);
-        int result = egctl_ask(flags, "GET", url.data, (struct bytes){0}, redrive);
-        if (result != EGCTL_OK) {
-            return result;
-        }
-    }
-    return EGCTL_OK;
-}
-
-static int print_redrive(const struct egctl_flags *flags, const json_t *redrive) {
-    long long failed = json_integer_value(json_object_get(redrive, "failed"));
-    if (flags->wants_json) {
-        egctl_print_json(redrive);
-    } else {
-        printf("Redrive %s is %s: %lld of %lld redriven, %lld failed.\n",
-               text_of(redrive, "redriveId"), text_of(redrive, "state"),
-               (long long)json_integer_value(json_object_get(redrive, "redriven")),
-               (long long)json_integer_value(json_object_get(redrive, "total")), failed);
-        if (failed > 0) {
-            printf("The last failure: %s.\n", text_of(redrive, "lastFailure"));
-        }
-    }
-    return failed > 0 ? EGCTL_FAILED : EGCTL_OK;
-}
-
-int egctl_redrive(const struct egctl_flags *flags, int count, char **arguments) {
-    json_t *redrive = NULL;
-    if (count == 0 && !flags->subscription && !flags->since && !flags->until) {
-        return egctl_fail(EGCTL_USAGE, "redrive: which? ids of dead letters, --subscription ID, "
-                                       "--since TIME or --until TIME");
-    }
-    int result = request_redrive(flags, count, arguments, &redrive);
-    if (result == EGCTL_OK && !flags->once) {
-        result = await_end(flags, &redrive);
-    }
-    return result == EGCTL_OK ? print_redrive(flags, redrive) : result;
 }

@@ -4,15 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "admin/egctl.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
-
-#define PROGRESS_MS 300
-#define BAR_WIDTH 30
 
 static const char *text_of(const json_t *object, const char *name) {
     const char *text = json_string_value(json_object_get(object, name));
@@ -100,48 +95,6 @@ static int begin(const struct egctl_flags *flags, const char *subscription, json
 
 // --- Waiting for its end.
 
-static void draw(const json_t *replay) {
-    long long percent = number_of(replay, "percent");
-    const json_t *eta = json_object_get(replay, "etaSeconds");
-    char bar[BAR_WIDTH + 1] = {0};
-    for (int i = 0; i < BAR_WIDTH; i++) {
-        bar[i] = i * 100 < percent * BAR_WIDTH ? '#' : '.';
-    }
-    printf("\r[%s] %3lld %%  %lld delivered, %lld failed", bar, percent,
-           number_of(replay, "delivered"), number_of(replay, "failed"));
-    if (json_is_integer(eta)) {
-        printf(", %lld s left", (long long)json_integer_value(eta));
-    }
-    printf("  %s\033[K", text_of(replay, "state"));
-    fflush(stdout);
-}
-
-static bool is_over(const json_t *replay) {
-    const char *state = text_of(replay, "state");
-    return strcmp(state, "done") == 0 || strcmp(state, "stopped") == 0;
-}
-
-static int await_end(const struct egctl_flags *flags, const char *id, json_t **ret_replay) {
-    bool draws = !flags->wants_json && isatty(STDOUT_FILENO);
-    int result = get(flags, id, ret_replay);
-    while (result == EGCTL_OK && !is_over(*ret_replay)) {
-        const struct timespec pause = {.tv_nsec = PROGRESS_MS * 1000000L};
-        if (draws) {
-            draw(*ret_replay);
-        }
-        nanosleep(&pause, NULL);
-        json_decref(*ret_replay);
-        result = get(flags, id, ret_replay);
-    }
-    if (draws) {
-        if (result == EGCTL_OK) {
-            draw(*ret_replay);
-        }
-        putchar('\n');
-    }
-    return result;
-}
-
 static int print_replay(const struct egctl_flags *flags, const json_t *replay) {
     if (flags->wants_json) {
         egctl_print_json(replay);
@@ -161,7 +114,8 @@ static int begin_and_wait(const struct egctl_flags *flags, const char *subscript
         return result;
     }
     const char *id = text_of(begun, "replayId");
-    result = flags->once ? get(flags, id, &replay) : await_end(flags, id, &replay);
+    const struct egctl_watch watch = {.collection = "replays", .id = id, .counted = "delivered"};
+    result = flags->once ? get(flags, id, &replay) : egctl_await_end(flags, &watch, &replay);
     return result == EGCTL_OK ? print_replay(flags, replay) : result;
 }
 

@@ -103,9 +103,9 @@ static void add_letter(struct event_index *index, const struct stored_record *st
     const struct event *event;
     enum status status = letter_mark_decode(&stored->record, &mark);
     if (status == STATUS_OK) {
-        event_index_mark_letter(index, mark.partition, mark.offset,
-                                mark.kind == LETTER_MARK_REDRIVEN ? LETTER_REDRIVEN
-                                                                  : LETTER_DELETED);
+        event_index_mark_letter(
+            index, mark.partition, mark.offset,
+            mark.kind == LETTER_MARK_REDRIVEN ? LETTER_REDRIVEN : LETTER_DELETED, mark.redrive_id);
     } else if (status == STATUS_NOT_FOUND &&
                dead_letter_decode(stored, &letter, &storage, &event, NULL) == STATUS_OK) {
         event_index_add_letter(index, stored, &letter, event);

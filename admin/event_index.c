@@ -12,7 +12,7 @@
 
 // To change the schema: raise the version. A file of another one is thrown away.
 #define APPLICATION_ID 0x45474978 // "EGIx"
-#define SCHEMA_VERSION 2
+#define SCHEMA_VERSION 3
 #define TRIM_OFFSETS 2000
 // The state of an event is that of its worst delivery: 0 none, 1 delivered, 2 waiting, 3 failed.
 static const char schema[] =
@@ -47,8 +47,9 @@ static const char schema[] =
     " PRIMARY KEY(partition, offset)) WITHOUT ROWID;"
     "CREATE INDEX letters_by_time ON letters(space, time_us) WHERE state = 0;"
     "CREATE INDEX letters_by_subscription ON letters(space, subscription, time_us) WHERE state = 0;"
-    "CREATE TABLE marks(partition INTEGER, offset INTEGER, state INTEGER NOT NULL,"
-    " PRIMARY KEY(partition, offset)) WITHOUT ROWID;";
+    "CREATE TABLE marks(partition INTEGER, offset INTEGER, state INTEGER NOT NULL, redrive TEXT,"
+    " PRIMARY KEY(partition, offset)) WITHOUT ROWID;"
+    "CREATE INDEX marks_by_redrive ON marks(redrive) WHERE redrive IS NOT NULL;";
 
 // What runs now is nothing to be kept.
 static const char passing_schema[] =
@@ -87,7 +88,7 @@ static const char *const texts[INDEX_STATEMENT_COUNT] = {
         "INSERT OR REPLACE INTO letters VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, "
         "?13, ?14, ?15, ?16, ?17, ?18, coalesce((SELECT state FROM marks WHERE partition = ?1 AND "
         "offset = ?2), 0))",
-    [INDEX_ADD_MARK] = "INSERT OR REPLACE INTO marks VALUES(?1, ?2, ?3)",
+    [INDEX_ADD_MARK] = "INSERT OR IGNORE INTO marks VALUES(?1, ?2, ?3, ?4)",
     [INDEX_MARK_LETTER] = "UPDATE letters SET state = ?3 WHERE partition = ?1 AND offset = ?2",
     [INDEX_SET_POSITION] = "INSERT OR REPLACE INTO positions VALUES(?1, ?2, ?3)",
     [INDEX_GET_POSITION] = "SELECT next_offset FROM positions WHERE stream = ?1 AND partition = ?2",
@@ -154,6 +155,7 @@ static const char *const texts[INDEX_STATEMENT_COUNT] = {
     [INDEX_FORGET_IN_FLIGHT] = "DELETE FROM in_flight WHERE time_us < ?1",
     [INDEX_GET_IN_FLIGHT] = "SELECT coalesce(sum(count), 0) FROM in_flight WHERE space = ?1 AND "
                             "subscription = ?2 AND time_us >= ?3",
+    [INDEX_COUNT_MARKS] = "SELECT count(*) FROM marks WHERE redrive = ?1",
 };
 
 void index_bind_bytes(sqlite3_stmt *statement, int column, struct bytes bytes) {
@@ -424,8 +426,9 @@ void event_index_add_letter(struct event_index *index, const struct stored_recor
 
 // The mark may come before the letter: they lie in different partitions.
 void event_index_mark_letter(struct event_index *index, int32_t partition, int64_t offset,
-                             enum letter_state state) {
+                             enum letter_state state, struct bytes redrive_id) {
     static const enum index_statement statements[] = {INDEX_ADD_MARK, INDEX_MARK_LETTER};
+    index_bind_bytes(index->statements[INDEX_ADD_MARK], 4, redrive_id);
     for (size_t i = 0; i < ARRAY_LENGTH(statements); i++) {
         bind_place(index->statements[statements[i]], partition, offset);
         sqlite3_bind_int(index->statements[statements[i]], 3, (int)state);

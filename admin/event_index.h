@@ -46,14 +46,15 @@ void event_index_add_in_flight(struct event_index *index, const struct in_flight
                                int64_t now_us);
 void event_index_add_letter(struct event_index *index, const struct stored_record *stored,
                             const struct dead_letter *letter, const struct event *event);
-// What became of a dead letter (core/events/letter_mark.h): it is in no list any more.
+// What became of a dead letter (core/events/letter_mark.h): it is in no list any more. The first
+// mark of a letter counts; redrive_id empty = of none.
 enum letter_state {
     LETTER_DEAD,
     LETTER_REDRIVEN,
     LETTER_DELETED,
 };
 void event_index_mark_letter(struct event_index *index, int32_t partition, int64_t offset,
-                             enum letter_state state);
+                             enum letter_state state, struct bytes redrive_id);
 void event_index_set_position(struct event_index *index, enum event_log_stream stream,
                               int32_t partition, int64_t next_offset);
 // The log begins at first_offset now: some of what lies before goes. Call again as long as it
@@ -121,6 +122,9 @@ enum status must_check event_index_describe_subscription(struct event_index *ind
                                                          const struct subscription_query *query,
                                                          struct json_t **ret_answer,
                                                          struct error *error);
+// Letters that the marks of a redrive are about.
+enum status must_check event_index_count_marks(struct event_index *index, struct bytes redrive_id,
+                                               int64_t *ret_count, struct error *error);
 // "PARTITION-OFFSET". INVALID: none that we give.
 void letter_id_write(const struct log_place *place, struct buffer *ret_id);
 enum status must_check letter_id_parse(struct bytes id, struct log_place *ret_place);

@@ -424,6 +424,15 @@ enum status event_index_next_letters(struct event_index *index, const struct eve
     return status;
 }
 
+static enum status read_count(struct event_index *index, sqlite3_stmt *statement,
+                              int64_t *ret_count, struct error *error) {
+    int result = sqlite3_step(statement);
+    *ret_count = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
+    enum status status = result == SQLITE_ROW ? STATUS_OK : index_failed(index, error);
+    sqlite3_reset(statement);
+    return status;
+}
+
 enum status event_index_count_letters(struct event_index *index, const struct event_query *query,
                                       int64_t *ret_count, struct error *error) {
     sqlite3_stmt *statement = index->statements[INDEX_COUNT_LETTERS];
@@ -431,9 +440,12 @@ enum status event_index_count_letters(struct event_index *index, const struct ev
     index_bind_bytes(statement, 2, query->subscription_id);
     sqlite3_bind_int64(statement, 3, query->since_us);
     sqlite3_bind_int64(statement, 4, until_of(query));
-    int result = sqlite3_step(statement);
-    *ret_count = result == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : 0;
-    enum status status = result == SQLITE_ROW ? STATUS_OK : index_failed(index, error);
-    sqlite3_reset(statement);
-    return status;
+    return read_count(index, statement, ret_count, error);
+}
+
+enum status event_index_count_marks(struct event_index *index, struct bytes redrive_id,
+                                    int64_t *ret_count, struct error *error) {
+    sqlite3_stmt *statement = index->statements[INDEX_COUNT_MARKS];
+    index_bind_bytes(statement, 1, redrive_id);
+    return read_count(index, statement, ret_count, error);
 }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "admin/event_follower.h"
+#include "admin/redrives.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 
@@ -18,6 +19,7 @@ struct event_store {
     struct registry *registry;
     char *path;
     char *identity;
+    const char *node_id;
     struct event_loop *loop;
     struct event_loop_thread *thread;
     atomic_size_t inside;
@@ -45,7 +47,8 @@ static void open_index(struct event_store *store) {
         return;
     }
     store->follower = event_follower_create(store->log, store->loop, store->index);
-    store->redrives = redrives_create(store->log, store->registry, store->loop, store->index);
+    store->redrives = redrives_create(&(struct redrives_options){
+        store->log, store->registry, store->loop, store->index, store->node_id});
 }
 
 static void reopen_expired(struct event_loop_timer *timer) {
@@ -99,6 +102,7 @@ enum status event_store_create(const struct event_store_options *options,
     }
     store->log = options->log;
     store->registry = options->registry;
+    store->node_id = options->node_id;
     store->path = memory_copy_text(options->path);
     store->identity = memory_copy_text(options->identity);
     (void)error_set(&store->reason, STATUS_UNAVAILABLE, "the index is being opened");
@@ -150,10 +154,6 @@ enum status event_store_run(struct event_store *store, struct event_store_call *
     call->task = (struct event_loop_task){.run = run_call};
     event_loop_post(store->loop, &call->task);
     return STATUS_OK;
-}
-
-struct redrives *event_store_redrives(struct event_store *store) {
-    return store->redrives;
 }
 
 int64_t event_store_behind(struct event_store *store) {

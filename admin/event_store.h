@@ -1,12 +1,12 @@
 // The index of events with the thread that it lives on: follows eg.events, eg.outcome and
-// eg.deadletter from where it stopped, answers what the API asks, and redrives dead letters.
+// eg.deadletter from where it stopped, answers what the API asks, and drives redrives.
 // Several nodes have one each. event_store_run from any thread; create and destroy from one.
 #ifndef EVENT_GATEWAY_ADMIN_EVENT_STORE_H
 #define EVENT_GATEWAY_ADMIN_EVENT_STORE_H
 
 #include "admin/event_index.h"
-#include "admin/redrives.h"
 #include "core/base/event_loop.h"
+#include "core/registry/registry.h"
 
 struct event_store;
 
@@ -15,6 +15,7 @@ struct event_store_options {
     struct registry *registry;
     const char *path;     // of the index's file; empty = one that goes with the process
     const char *identity; // of the log
+    const char *node_id;  // stays the caller's
 };
 // The file is opened on the store's own thread, and again every few seconds when that fails.
 enum status must_check event_store_create(const struct event_store_options *options,
@@ -37,8 +38,6 @@ struct event_store_call {
 // OK: done follows exactly once. FULL: too many are inside.
 enum status must_check event_store_run(struct event_store *store, struct event_store_call *call);
 
-// On the store's thread only; NULL while the file cannot be opened.
-struct redrives *event_store_redrives(struct event_store *store);
 // On the store's thread only: how many records of the log the index is behind; -1: it has
 // not taken in yet what was there when it began.
 int64_t event_store_behind(struct event_store *store);

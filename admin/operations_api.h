@@ -1,6 +1,7 @@
 // The operations API: events and dead letters of a space. operations_api.c finds out what a request
-// wants, operations_lookup.c answers from the index, operations_letters.c deletes and redrives,
-// operations_emit.c takes events. Everything belongs to the admin's loop.
+// wants, operations_lookup.c answers from the index, operations_letters.c deletes,
+// operations_redrives.c redrives, operations_emit.c takes events. Everything belongs to the admin's
+// loop.
 #ifndef EVENT_GATEWAY_ADMIN_OPERATIONS_API_H
 #define EVENT_GATEWAY_ADMIN_OPERATIONS_API_H
 
@@ -26,6 +27,7 @@ struct operations_call {
     struct log_place *letters; // to be redriven
     size_t letter_count;
     int64_t rate;
+    int64_t letter_total;
 };
 
 // Ends it with what status says; error's text is for people.
@@ -46,6 +48,8 @@ void operations_get_event(struct operations_call *call);
 void operations_list_letters(struct operations_call *call);
 void operations_get_letter(struct operations_call *call);
 void operations_delete_letter(struct operations_call *call);
+// redrive_request.c: the body, checked, into the call.
+enum status must_check operations_read_redrive(struct operations_call *call, struct error *error);
 void operations_begin_redrive(struct operations_call *call);
 void operations_list_redrives(struct operations_call *call);
 void operations_get_redrive(struct operations_call *call);

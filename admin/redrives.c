@@ -1,556 +1,369 @@
 #include "admin/redrives.h"
 
-#include <inttypes.h>
+#include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include <jansson.h>
 
+#include "admin/redrive_document.h"
+#include "admin/redrive_run.h"
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
-#include "core/base/text.h"
-#include "core/events/letter_mark.h"
-#include "core/events/parked_record.h"
 
-#define KEPT_MAX 100    // redrives that are described, finished ones included
-#define INSIDE_MAX 32   // letters on their way
-#define FETCHED_MAX 256 // letters that were looked up and wait for their turn
-#define RETRY_US 500000
+#define RUNS_MAX 8 // at once, of different spaces
+#define LOOK_US 1000000
+#define TRUST_US 5000000 // shorter than the session of a node that is gone
+#define MISSING_US 2000000
+#define SWEEP_US (INT64_C(3600) * 1000000)
+#define EDITS_MAX 16
 
-enum redrive_state {
-    REDRIVE_WAITING,
-    REDRIVE_RUNNING,
-    REDRIVE_DONE,
-    REDRIVE_STOPPED,
-    REDRIVE_FAILED, // the index could not be read
-};
-
-struct redrive {
-    struct redrive *next; // older ones
-    char id[UUID_TEXT_SIZE];
-    enum redrive_state state;
-    struct buffer space, subscription;
-    int64_t since_us, until_us, rate;
-    struct log_place *letters; // of a redrive by ids
-    size_t letter_count, letter_at;
-    struct letter_place after;
-    int64_t total, redriven, failed, missing;
-    int64_t begun_us, ended_us; // wall clock
-    char reason[256];           // of the last letter that could not be redriven
-};
-
-// A letter on its way: read, appended as a parked delivery, marked.
-struct redriven_letter {
-    struct redrives *redrives;
-    struct redrive *redrive;
-    struct log_place place;
-    struct event_log_slice slice;
-    struct event_log_append append;
-    struct encoded_record parked;
-    struct letter_mark_record mark;
-    const struct event *event;
-    struct buffer storage;
-    struct event_loop_timer retry;
-    bool is_parked;
+// An owner that is not among the members.
+struct missing_owner {
+    char *node_id;
+    int64_t since_us;
+    bool is_seen; // by the look that goes on
 };
 
 struct redrives {
-    struct event_log *log;
-    struct registry *registry;
-    struct event_loop *loop;
-    struct event_index *index;
-    struct redrive *all; // newest first
-    struct redrive *running;
-    struct letter_place fetched[FETCHED_MAX];
-    size_t fetched_count, fetched_at;
-    bool has_more;
-    size_t inside;
-    struct event_loop_timer pace;
-    int64_t next_us; // the rate's: no letter begins before
-    bool is_stopping;
+    struct redrive_driver driver;
+    struct redrive_run *runs[RUNS_MAX];
+    size_t run_count;
+    struct missing_owner *missing;
+    size_t missing_count;
+    const struct snapshot *snapshot;
+
+    struct registry_members_query members;
+    bool is_asking;
+    struct event_loop_timer look_timer, sweep_timer;
+
+    // A take-over, or a removal of what is over.
+    struct registry_edit edits[EDITS_MAX];
+    struct buffer documents[EDITS_MAX];
+    size_t edit_count;
+    struct registry_change change;
+    const struct snapshot *changing; // what the change is based on, and points into; NULL: none
+
+    struct registry_listener listener;
+    struct event_loop_task look_task;
+    atomic_bool is_look_posted;
     void (*stopped)(void *context);
     void *stopped_context;
 };
 
-static void step(struct redrives *redrives);
-
-static void pace_expired(struct event_loop_timer *timer) {
-    step(CONTAINER_OF(timer, struct redrives, pace));
-}
-
-struct redrives *redrives_create(struct event_log *log, struct registry *registry,
-                                 struct event_loop *loop, struct event_index *index) {
-    struct redrives *redrives = memory_allocate(sizeof *redrives);
-    redrives->log = log;
-    redrives->registry = registry;
-    redrives->loop = loop;
-    redrives->index = index;
-    redrives->pace.expired = pace_expired;
-    return redrives;
-}
-
-static void free_redrive(struct redrive *redrive) {
-    buffer_clear(&redrive->space);
-    buffer_clear(&redrive->subscription);
-    free(redrive->letters);
-    free(redrive);
-}
-
-void redrives_destroy(struct redrives *redrives) {
-    if (!redrives) {
-        return;
-    }
-    while (redrives->all) {
-        struct redrive *redrive = redrives->all;
-        redrives->all = redrive->next;
-        free_redrive(redrive);
-    }
-    free(redrives);
-}
-
-static struct event_query query_of(const struct redrive *redrive) {
-    return (struct event_query){
-        .space = buffer_bytes(&redrive->space),
-        .subscription_id = buffer_bytes(&redrive->subscription),
-        .since_us = redrive->since_us,
-        .until_us = redrive->until_us,
-    };
-}
-
-// --- One letter.
-
-static void end_letter(struct redriven_letter *letter) {
-    struct redrives *redrives = letter->redrives;
-    event_log_slice_clear(&letter->slice);
-    event_record_clear(&letter->parked);
-    event_unref(letter->event);
-    buffer_clear(&letter->storage);
-    free(letter);
-    redrives->inside--;
-    step(redrives);
-}
-
-static void fail_letter(struct redriven_letter *letter, const char *reason) {
-    letter->redrive->failed++;
-    snprintf(letter->redrive->reason, sizeof letter->redrive->reason, "%.200s", reason);
-    end_letter(letter);
-}
-
-static void try_letter(struct redriven_letter *letter);
-
-// The log is away: a letter that has begun goes on until the redrive is stopped. One that is parked
-// is always marked, unless the node stops: better twice than never.
-static void try_later(struct redriven_letter *letter, const char *what) {
-    bool is_over = letter->redrive->state != REDRIVE_RUNNING && !letter->is_parked;
-    if (is_over || letter->redrives->is_stopping) {
-        fail_letter(letter, what);
-    } else {
-        event_loop_timer_start(letter->redrives->loop, &letter->retry, RETRY_US);
+static void post_look(struct redrives *redrives) {
+    if (!atomic_exchange(&redrives->is_look_posted, true)) {
+        event_loop_post(redrives->driver.loop, &redrives->look_task);
     }
 }
 
-static void retry_expired(struct event_loop_timer *timer) {
-    try_letter(CONTAINER_OF(timer, struct redriven_letter, retry));
+// --- The runs.
+
+static void run_ended(struct redrive_driver *driver) {
+    post_look(CONTAINER_OF(driver, struct redrives, driver));
 }
 
-// Here at once, on other nodes when they read the mark.
-static void mark_in_index(struct redriven_letter *letter) {
-    struct event_index *index = letter->redrives->index;
-    struct error error = {0};
-    event_index_begin(index);
-    event_index_mark_letter(index, letter->place.partition, letter->place.offset, LETTER_REDRIVEN);
-    if (event_index_commit(index, &error) != STATUS_OK) {
-        log_line(LOG_WARNING, "a redriven letter is shown until its mark is read",
-                 LOG_TEXT("reason", error.text));
+static void update_runs(struct redrives *redrives) {
+    for (size_t i = 0; i < redrives->run_count; i++) {
+        const struct redrive *redrive = redrive_run_of(redrives->runs[i]);
+        redrive_run_update(redrives->runs[i],
+                           snapshot_redrive(redrives->snapshot, redrive->space, redrive->id));
     }
 }
 
-static void append_done(struct event_log_append *append) {
-    struct redriven_letter *letter = CONTAINER_OF(append, struct redriven_letter, append);
-    if (append->status == STATUS_TOO_LARGE || append->status == STATUS_FAILED) {
-        fail_letter(letter, "the log does not take the record");
-    } else if (append->status != STATUS_OK) {
-        try_later(letter, "the log is away");
-    } else if (!letter->is_parked) {
-        letter->is_parked = true;
-        try_letter(letter);
-    } else {
-        mark_in_index(letter);
-        letter->redrive->redriven++;
-        end_letter(letter);
-    }
-}
-
-static void append_next(struct redriven_letter *letter) {
-    letter->append = (struct event_log_append){
-        .stream = letter->is_parked ? EVENT_LOG_DEAD_LETTERS : EVENT_LOG_RETRY_10S,
-        .record = letter->is_parked ? letter->mark.record : letter->parked.record,
-        .loop = letter->redrives->loop,
-        .done = append_done,
-    };
-    if (event_log_append(letter->redrives->log, &letter->append) != STATUS_OK) {
-        try_later(letter, "the log is away");
-    }
-}
-
-static bool has_subscription(struct redriven_letter *letter, const struct dead_letter *found) {
-    const struct snapshot *snapshot = registry_snapshot(letter->redrives->registry);
-    bool has = snapshot_subscription(snapshot, found->space, found->subscription_id) != NULL;
-    snapshot_unref(snapshot);
-    return has;
-}
-
-static void park(struct redriven_letter *letter, const struct stored_record *stored) {
-    struct dead_letter found;
-    if (dead_letter_decode(stored, &found, &letter->storage, &letter->event, NULL) != STATUS_OK) {
-        fail_letter(letter, "the record is no dead letter");
-        return;
-    }
-    if (!has_subscription(letter, &found)) {
-        fail_letter(letter, "the subscription is not there any more");
-        return;
-    }
-    struct parked_delivery parked = {
-        .subscription_id = found.subscription_id,
-        .space = found.space,
-        .function_id = found.function_id,
-        .due_us = clock_wall_us(),
-        .reason = BYTES("redriven from the dead letters"),
-        .partition = found.partition,
-        .offset = found.offset,
-    };
-    const struct letter_mark mark = {LETTER_MARK_REDRIVEN, letter->place.partition,
-                                     letter->place.offset};
-    parked_delivery_encode(&parked, letter->event, &letter->parked);
-    letter_mark_encode(&mark, &letter->mark);
-    append_next(letter);
-}
-
-static void slice_done(struct event_log_slice *slice) {
-    struct redriven_letter *letter = CONTAINER_OF(slice, struct redriven_letter, slice);
-    bool is_there = slice->count > 0 && slice->records[0].offset == letter->place.offset;
-    if (slice->status != STATUS_OK) {
-        try_later(letter, "the log cannot be read");
-    } else if (!is_there) {
-        letter->redrive->missing++;
-        end_letter(letter);
-    } else {
-        park(letter, &slice->records[0]);
-    }
-}
-
-static void try_letter(struct redriven_letter *letter) {
-    if (letter->event) {
-        append_next(letter);
-        return;
-    }
-    letter->slice.stream = EVENT_LOG_DEAD_LETTERS;
-    letter->slice.partition = letter->place.partition;
-    letter->slice.from_offset = letter->place.offset;
-    letter->slice.max_records = 1;
-    letter->slice.loop = letter->redrives->loop;
-    letter->slice.done = slice_done;
-    if (event_log_read(letter->redrives->log, &letter->slice) != STATUS_OK) {
-        try_later(letter, "the log cannot be read");
-    }
-}
-
-static void begin_letter(struct redrives *redrives, const struct log_place *place) {
-    struct redriven_letter *letter = memory_allocate(sizeof *letter);
-    letter->redrives = redrives;
-    letter->redrive = redrives->running;
-    letter->place = *place;
-    letter->retry.expired = retry_expired;
-    redrives->inside++;
-    try_letter(letter);
-}
-
-// --- One redrive.
-
-static void end_running(struct redrives *redrives, enum redrive_state state) {
-    struct redrive *redrive = redrives->running;
-    if (redrive->state == REDRIVE_RUNNING) {
-        redrive->state = state;
-    }
-    redrive->ended_us = clock_wall_us();
-    redrives->running = NULL;
-    log_line(LOG_INFO, "redrive is over", LOG_TEXT("redrive", redrive->id),
-             LOG_NUMBER("redriven", redrive->redriven), LOG_NUMBER("failed", redrive->failed));
-}
-
-static void begin_oldest(struct redrives *redrives) {
-    struct redrive *found = NULL;
-    for (struct redrive *redrive = redrives->all; redrive; redrive = redrive->next) {
-        if (redrive->state == REDRIVE_WAITING) {
-            found = redrive;
+static void drop_what_is_over(struct redrives *redrives) {
+    size_t kept = 0;
+    for (size_t i = 0; i < redrives->run_count; i++) {
+        if (redrive_run_is_over(redrives->runs[i])) {
+            redrive_run_destroy(redrives->runs[i]);
+        } else {
+            redrives->runs[kept++] = redrives->runs[i];
         }
     }
-    redrives->running = found;
-    redrives->fetched_count = redrives->fetched_at = 0;
-    redrives->has_more = true;
-    redrives->next_us = 0;
-    if (found) {
-        found->state = REDRIVE_RUNNING;
+    redrives->run_count = kept;
+}
+
+// One redrive after the other in a space; different spaces do not wait for each other.
+static bool runs_in_space(const struct redrives *redrives, struct bytes space) {
+    for (size_t i = 0; i < redrives->run_count; i++) {
+        if (bytes_equal(redrive_run_of(redrives->runs[i])->space, space)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct search {
+    struct redrives *redrives;
+    const struct redrive *found;
+};
+
+static void find_oldest(void *context, struct bytes space, struct bytes id,
+                        const struct json_t *document) {
+    struct search *search = context;
+    struct redrives *redrives = search->redrives;
+    const struct redrive *redrive = snapshot_redrive(redrives->snapshot, space, id);
+    (void)document;
+    if (redrive->state <= REDRIVE_RUNNING &&
+        bytes_equal(redrive->owner, redrives->driver.node_id) && !runs_in_space(redrives, space) &&
+        (!search->found || redrive->begun_us < search->found->begun_us)) {
+        search->found = redrive;
     }
 }
 
-static void fetch(struct redrives *redrives) {
-    struct redrive *redrive = redrives->running;
-    redrives->fetched_at = redrives->fetched_count = 0;
-    if (redrive->letter_count > 0) {
-        while (redrive->letter_at < redrive->letter_count &&
-               redrives->fetched_count < FETCHED_MAX) {
-            redrives->fetched[redrives->fetched_count++].place =
-                redrive->letters[redrive->letter_at++];
+static void start_runs(struct redrives *redrives) {
+    while (redrives->run_count < RUNS_MAX) {
+        struct search search = {.redrives = redrives};
+        snapshot_each(redrives->snapshot, RESOURCE_REDRIVE, (struct bytes){0}, find_oldest,
+                      &search);
+        if (!search.found) {
+            return;
         }
-        redrives->has_more = redrives->fetched_count > 0;
+        redrives->runs[redrives->run_count++] = redrive_run_create(&redrives->driver, search.found);
+    }
+}
+
+// --- Changes of owners, and what is removed.
+
+static void change_done(struct registry_change *change) {
+    struct redrives *redrives = CONTAINER_OF(change, struct redrives, change);
+    snapshot_unref(redrives->changing);
+    redrives->changing = NULL;
+    for (size_t i = 0; i < redrives->edit_count; i++) {
+        buffer_clear(&redrives->documents[i]);
+    }
+    redrives->edit_count = 0;
+    post_look(redrives);
+}
+
+static void apply(struct redrives *redrives) {
+    redrives->changing = snapshot_ref(redrives->snapshot);
+    redrives->change = (struct registry_change){.edits = redrives->edits,
+                                                .edit_count = redrives->edit_count,
+                                                .based_on = snapshot_revision(redrives->snapshot),
+                                                .loop = redrives->driver.loop,
+                                                .done = change_done};
+    registry_apply(redrives->driver.registry, &redrives->change);
+}
+
+static void add_take_over(struct redrives *redrives, const struct redrive *redrive) {
+    if (redrives->edit_count == EDITS_MAX || redrives->changing) {
         return;
     }
-    struct event_query query = query_of(redrive);
-    struct error error = {0};
-    if (event_index_next_letters(redrives->index, &query, &redrive->after, redrives->fetched,
-                                 FETCHED_MAX, &redrives->fetched_count, &error) != STATUS_OK) {
-        snprintf(redrive->reason, sizeof redrive->reason, "%.200s", error.text);
-        redrive->state = REDRIVE_FAILED;
-        redrives->fetched_count = 0;
-    }
-    redrives->has_more = redrives->fetched_count > 0;
-    if (redrives->has_more) {
-        redrive->after = redrives->fetched[redrives->fetched_count - 1];
-    }
+    struct buffer *text = &redrives->documents[redrives->edit_count];
+    json_t *document = redrive_document_owned(redrive, redrives->driver.node_id);
+    json_append(document, text);
+    json_decref(document);
+    redrives->edits[redrives->edit_count++] =
+        (struct registry_edit){.kind = RESOURCE_REDRIVE,
+                               .space = redrive->space,
+                               .id = redrive->id,
+                               .document = buffer_bytes(text)};
+    log_line(LOG_INFO, "redrive is to be taken over", LOG_BYTES("redrive", redrive->id),
+             LOG_BYTES("owner", redrive->owner));
 }
 
-// The next letter of the running redrive; false: none now.
-static bool next_letter(struct redrives *redrives, struct log_place *ret_place) {
-    struct redrive *redrive = redrives->running;
-    if (redrive->state != REDRIVE_RUNNING || redrives->inside >= INSIDE_MAX) {
-        return false;
+static bool is_member(const struct redrives *redrives, struct bytes node_id) {
+    for (size_t i = 0; i < redrives->members.count; i++) {
+        if (bytes_equal(buffer_bytes(&redrives->members.members[i].id), node_id)) {
+            return true;
+        }
     }
+    return false;
+}
+
+// Since when it is missing.
+static int64_t missing_since(struct redrives *redrives, struct bytes node_id) {
     int64_t now_us = clock_monotonic_us();
-    if (now_us < redrives->next_us) {
-        event_loop_timer_start(redrives->loop, &redrives->pace, redrives->next_us - now_us);
-        return false;
+    for (size_t i = 0; i < redrives->missing_count; i++) {
+        if (bytes_equal_text(node_id, redrives->missing[i].node_id)) {
+            redrives->missing[i].is_seen = true;
+            return redrives->missing[i].since_us;
+        }
     }
-    if (redrives->fetched_at == redrives->fetched_count && redrives->has_more) {
-        fetch(redrives);
-    }
-    if (redrives->fetched_at == redrives->fetched_count) {
-        return false;
-    }
-    *ret_place = redrives->fetched[redrives->fetched_at++].place;
-    if (redrive->rate > 0) {
-        redrives->next_us =
-            (redrives->next_us > 0 ? redrives->next_us : now_us) + 1000000 / redrive->rate;
-    }
-    return true;
+    redrives->missing =
+        memory_resize(redrives->missing, redrives->missing_count + 1, sizeof *redrives->missing);
+    redrives->missing[redrives->missing_count++] =
+        (struct missing_owner){bytes_to_text(node_id), now_us, true};
+    return now_us;
 }
 
-static bool is_over(const struct redrives *redrives) {
-    bool has_letters = redrives->fetched_at < redrives->fetched_count || redrives->has_more;
-    return redrives->inside == 0 && (redrives->running->state != REDRIVE_RUNNING || !has_letters);
+static void forget_others(struct redrives *redrives) {
+    size_t kept = 0;
+    for (size_t i = 0; i < redrives->missing_count; i++) {
+        if (redrives->missing[i].is_seen) {
+            redrives->missing[i].is_seen = false;
+            redrives->missing[kept++] = redrives->missing[i];
+        } else {
+            free(redrives->missing[i].node_id);
+        }
+    }
+    redrives->missing_count = kept;
+}
+
+static void look_at_owner(void *context, struct bytes space, struct bytes id,
+                          const struct json_t *document) {
+    struct redrives *redrives = context;
+    const struct redrive *redrive = snapshot_redrive(redrives->snapshot, space, id);
+    (void)document;
+    if (redrive->state > REDRIVE_RUNNING || is_member(redrives, redrive->owner) ||
+        bytes_equal(redrive->owner, redrives->driver.node_id)) {
+        return;
+    }
+    bool is_free = redrive->owner.size == 0;
+    if (is_free || clock_monotonic_us() - missing_since(redrives, redrive->owner) >= MISSING_US) {
+        add_take_over(redrives, redrive);
+    }
+}
+
+static void take_over(struct redrives *redrives) {
+    snapshot_each(redrives->snapshot, RESOURCE_REDRIVE, (struct bytes){0}, look_at_owner, redrives);
+    forget_others(redrives);
+    if (!redrives->changing && redrives->edit_count > 0) {
+        apply(redrives);
+    }
+}
+
+// --- Looking.
+
+static void count_unfinished(void *context, struct bytes space, struct bytes id,
+                             const struct json_t *document) {
+    struct search *search = context;
+    const struct redrive *redrive = snapshot_redrive(search->redrives->snapshot, space, id);
+    (void)document;
+    search->found = redrive->state <= REDRIVE_RUNNING ? redrive : search->found;
+}
+
+static void members_listed(struct registry_members_query *query);
+
+// While there is anything to be done, and not more than once a second.
+static void ask_for_members(struct redrives *redrives) {
+    struct search search = {.redrives = redrives};
+    snapshot_each(redrives->snapshot, RESOURCE_REDRIVE, (struct bytes){0}, count_unfinished,
+                  &search);
+    if (!search.found || redrives->is_asking || redrives->look_timer.heap_index != 0) {
+        return;
+    }
+    redrives->is_asking = true;
+    registry_members_query_clear(&redrives->members);
+    redrives->members =
+        (struct registry_members_query){.loop = redrives->driver.loop, .done = members_listed};
+    registry_list_members(redrives->driver.registry, &redrives->members);
 }
 
 static void check_stopped(struct redrives *redrives) {
-    if (redrives->inside == 0 && redrives->stopped) {
+    bool is_inside = redrives->run_count > 0 || redrives->is_asking || redrives->changing ||
+                     atomic_load(&redrives->is_look_posted);
+    if (!is_inside && redrives->stopped) {
         void (*stopped)(void *context) = redrives->stopped;
         redrives->stopped = NULL;
         stopped(redrives->stopped_context);
     }
 }
 
-static void step(struct redrives *redrives) {
-    struct log_place place;
-    if (redrives->is_stopping) {
+static void look(struct redrives *redrives) {
+    snapshot_unref(redrives->snapshot);
+    redrives->snapshot = registry_snapshot(redrives->driver.registry);
+    update_runs(redrives);
+    drop_what_is_over(redrives);
+    if (redrives->driver.is_stopping) {
         check_stopped(redrives);
         return;
     }
-    if (!redrives->running) {
-        begin_oldest(redrives);
+    start_runs(redrives);
+    ask_for_members(redrives);
+}
+
+static void look_posted(struct event_loop_task *task) {
+    struct redrives *redrives = CONTAINER_OF(task, struct redrives, look_task);
+    // Before the snapshot is taken, so that a later change is posted again.
+    atomic_store(&redrives->is_look_posted, false);
+    look(redrives);
+}
+
+static void members_listed(struct registry_members_query *query) {
+    struct redrives *redrives = CONTAINER_OF(query, struct redrives, members);
+    redrives->is_asking = false;
+    if (!redrives->driver.is_stopping) {
+        event_loop_timer_start(redrives->driver.loop, &redrives->look_timer, LOOK_US);
     }
-    while (redrives->running) {
-        // A letter that fails at once comes back here from inside.
-        struct redrive *redrive = redrives->running;
-        while (redrives->running == redrive && next_letter(redrives, &place)) {
-            begin_letter(redrives, &place);
-        }
-        if (redrives->running != redrive) {
-            continue;
-        }
-        if (!is_over(redrives)) {
-            return;
-        }
-        end_running(redrives, REDRIVE_DONE);
-        begin_oldest(redrives);
+    if (query->status == STATUS_OK) {
+        redrives->driver.trusted_until_us = clock_monotonic_us() + TRUST_US;
     }
+    look(redrives);
+    if (query->status == STATUS_OK && !redrives->driver.is_stopping) {
+        take_over(redrives);
+    }
+}
+
+static void look_expired(struct event_loop_timer *timer) {
+    look(CONTAINER_OF(timer, struct redrives, look_timer));
+}
+
+// --- What is over.
+
+static void sweep_expired(struct event_loop_timer *timer) {
+    struct redrives *redrives = CONTAINER_OF(timer, struct redrives, sweep_timer);
+    event_loop_timer_start(redrives->driver.loop, timer, SWEEP_US);
+    look(redrives);
+    if (redrives->changing) {
+        return;
+    }
+    redrives->edit_count =
+        redrives_sweep(redrives->snapshot, (struct bytes){0}, 0, redrives->edits, EDITS_MAX);
+    if (redrives->edit_count > 0) {
+        apply(redrives);
+    }
+}
+
+// --- Life.
+
+static void configuration_changed(struct registry_listener *listener,
+                                  const struct snapshot *snapshot) {
+    (void)snapshot;
+    post_look(CONTAINER_OF(listener, struct redrives, listener));
+}
+
+struct redrives *redrives_create(const struct redrives_options *options) {
+    struct redrives *redrives = memory_allocate(sizeof *redrives);
+    redrives->driver = (struct redrive_driver){.log = options->log,
+                                               .registry = options->registry,
+                                               .loop = options->loop,
+                                               .index = options->index,
+                                               .node_id = bytes_of_text(options->node_id),
+                                               .run_ended = run_ended};
+    redrives->look_timer.expired = look_expired;
+    redrives->sweep_timer.expired = sweep_expired;
+    redrives->look_task.run = look_posted;
+    atomic_init(&redrives->is_look_posted, false);
+    redrives->listener.changed = configuration_changed;
+    registry_add_listener(options->registry, &redrives->listener);
+    // Nodes that begin together do not all sweep at once.
+    event_loop_timer_start(options->loop, &redrives->sweep_timer, (int64_t)random_below(SWEEP_US));
+    post_look(redrives);
+    return redrives;
 }
 
 void redrives_stop(struct redrives *redrives, void (*stopped)(void *context), void *context) {
-    redrives->is_stopping = true;
+    registry_remove_listener(redrives->driver.registry, &redrives->listener);
+    redrives->driver.is_stopping = true;
     redrives->stopped = stopped;
     redrives->stopped_context = context;
-    event_loop_timer_stop(redrives->loop, &redrives->pace);
-    check_stopped(redrives);
+    event_loop_timer_stop(redrives->driver.loop, &redrives->look_timer);
+    event_loop_timer_stop(redrives->driver.loop, &redrives->sweep_timer);
+    post_look(redrives);
 }
 
-// --- What the API asks for.
-
-static void set_time(json_t *object, const char *name, int64_t time_us) {
-    if (time_us > 0) {
-        char text[TIMESTAMP_TEXT_SIZE];
-        timestamp_format(time_us, text);
-        json_object_set_new(object, name, json_string(text));
+void redrives_destroy(struct redrives *redrives) {
+    if (!redrives) {
+        return;
     }
-}
-
-static json_t *describe(const struct redrive *redrive) {
-    static const char *const states[] = {"waiting", "running", "done", "stopped", "failed"};
-    int64_t handled = redrive->redriven + redrive->failed + redrive->missing;
-    bool is_ended = redrive->state >= REDRIVE_DONE;
-    json_t *object = json_pack(
-        "{s:s, s:s, s:I, s:I, s:I, s:I}", "redriveId", redrive->id, "state", states[redrive->state],
-        "total", (json_int_t)redrive->total, "redriven", (json_int_t)redrive->redriven, "failed",
-        (json_int_t)redrive->failed, "missing", (json_int_t)redrive->missing);
-    if (redrive->subscription.size > 0) {
-        json_object_set_new(object, "subscriptionId",
-                            json_stringn(redrive->subscription.data, redrive->subscription.size));
+    registry_members_query_clear(&redrives->members);
+    for (size_t i = 0; i < redrives->missing_count; i++) {
+        free(redrives->missing[i].node_id);
     }
-    int64_t percent = redrive->total > 0 ? handled * 100 / redrive->total : 100;
-    percent = percent > 100 ? 100 : percent;
-    json_object_set_new(object, "percent", json_integer(percent));
-    int64_t passed_us = clock_wall_us() - redrive->begun_us;
-    if (!is_ended && handled > 0 && redrive->total > handled && passed_us > 0) {
-        int64_t eta_us = passed_us / handled * (redrive->total - handled);
-        json_object_set_new(object, "etaSeconds", json_integer(eta_us / 1000000 + 1));
-    }
-    if (redrive->rate > 0) {
-        json_object_set_new(object, "ratePerSecond", json_integer(redrive->rate));
-    }
-    set_time(object, "since", redrive->since_us);
-    set_time(object, "until", redrive->until_us);
-    set_time(object, "begun", redrive->begun_us);
-    set_time(object, "ended", redrive->ended_us);
-    if (redrive->reason[0] != '\0') {
-        json_object_set_new(object, "lastFailure", json_string(redrive->reason));
-    }
-    return object;
-}
-
-// Forgets the oldest ones that are over.
-static bool make_room(struct redrives *redrives) {
-    size_t count = 0;
-    struct redrive **oldest_over = NULL;
-    for (struct redrive **place = &redrives->all; *place; place = &(*place)->next) {
-        count++;
-        if ((*place)->state >= REDRIVE_DONE && *place != redrives->running) {
-            oldest_over = place;
-        }
-    }
-    if (count < KEPT_MAX) {
-        return true;
-    }
-    if (!oldest_over) {
-        return false;
-    }
-    struct redrive *redrive = *oldest_over;
-    *oldest_over = redrive->next;
-    free_redrive(redrive);
-    return true;
-}
-
-static struct redrive *create_redrive(const struct redrive_request *request) {
-    struct redrive *redrive = memory_allocate(sizeof *redrive);
-    uuid_create(redrive->id);
-    buffer_append(&redrive->space, request->query.space);
-    buffer_append(&redrive->subscription, request->query.subscription_id);
-    redrive->since_us = request->query.since_us;
-    // What is dead-lettered from now on is not meant.
-    redrive->begun_us = clock_wall_us();
-    redrive->until_us = request->query.until_us;
-    redrive->rate = request->rate;
-    redrive->after.time_us = -1;
-    redrive->total = (int64_t)request->letter_count;
-    redrive->letter_count = request->letter_count;
-    if (request->letter_count > 0) {
-        redrive->letters = memory_allocate(request->letter_count * sizeof *redrive->letters);
-        memcpy(redrive->letters, request->letters,
-               request->letter_count * sizeof *redrive->letters);
-    } else if (redrive->until_us == 0) {
-        redrive->until_us = redrive->begun_us;
-    }
-    return redrive;
-}
-
-enum status redrives_begin(struct redrives *redrives, const struct redrive_request *request,
-                           struct json_t **ret_redrive, struct error *error) {
-    if (redrives->is_stopping) {
-        return error_set(error, STATUS_CLOSED, "shutting down");
-    }
-    if (!make_room(redrives)) {
-        return error_set(error, STATUS_FULL, "%d redrives wait already", KEPT_MAX);
-    }
-    struct redrive *redrive = create_redrive(request);
-    struct event_query query = query_of(redrive);
-    if (redrive->letter_count == 0) {
-        enum status status =
-            event_index_count_letters(redrives->index, &query, &redrive->total, error);
-        if (status != STATUS_OK) {
-            free_redrive(redrive);
-            return status;
-        }
-    }
-    redrive->next = redrives->all;
-    redrives->all = redrive;
-    *ret_redrive = describe(redrive);
-    step(redrives);
-    return STATUS_OK;
-}
-
-struct json_t *redrives_list(const struct redrives *redrives, struct bytes space) {
-    json_t *list = json_array();
-    for (const struct redrive *redrive = redrives->all; redrive; redrive = redrive->next) {
-        if (bytes_equal(buffer_bytes(&redrive->space), space)) {
-            json_array_append_new(list, describe(redrive));
-        }
-    }
-    return json_pack("{s:o}", "redrives", list);
-}
-
-static struct redrive *find(const struct redrives *redrives, struct bytes space, struct bytes id) {
-    struct redrive *redrive = redrives->all;
-    while (redrive && (!bytes_equal_text(id, redrive->id) ||
-                       !bytes_equal(buffer_bytes(&redrive->space), space))) {
-        redrive = redrive->next;
-    }
-    return redrive;
-}
-
-static enum status not_found(struct bytes id, struct error *error) {
-    return error_set(error, STATUS_NOT_FOUND, "Redrive \"%.*s\" not found.",
-                     (int)(id.size > 200 ? 200 : id.size), id.data);
-}
-
-enum status redrives_get(const struct redrives *redrives, struct bytes space, struct bytes id,
-                         struct json_t **ret_redrive, struct error *error) {
-    const struct redrive *redrive = find(redrives, space, id);
-    if (!redrive) {
-        return not_found(id, error);
-    }
-    *ret_redrive = describe(redrive);
-    return STATUS_OK;
-}
-
-enum status redrives_cancel(struct redrives *redrives, struct bytes space, struct bytes id,
-                            struct error *error) {
-    struct redrive *redrive = find(redrives, space, id);
-    if (!redrive) {
-        return not_found(id, error);
-    }
-    if (redrive->state < REDRIVE_DONE) {
-        bool was_waiting = redrive->state == REDRIVE_WAITING;
-        redrive->state = REDRIVE_STOPPED;
-        redrive->ended_us = was_waiting ? clock_wall_us() : 0;
-        step(redrives);
-    }
-    return STATUS_OK;
+    free(redrives->missing);
+    snapshot_unref(redrives->snapshot);
+    free(redrives);
 }

@@ -18,7 +18,9 @@ void letter_mark_encode(const struct letter_mark *mark, struct letter_mark_recor
         (struct http_header){BYTES("egletterpartition"), bytes_of_text(ret_record->partition)};
     ret_record->headers[2] =
         (struct http_header){BYTES("egletteroffset"), bytes_of_text(ret_record->offset)};
-    ret_record->record = (struct record){.headers = ret_record->headers, .header_count = 3};
+    ret_record->headers[3] = (struct http_header){BYTES("egletterredrive"), mark->redrive_id};
+    ret_record->record = (struct record){.headers = ret_record->headers,
+                                         .header_count = mark->redrive_id.size > 0 ? 4 : 3};
 }
 
 static bool find_header(const struct record *record, const char *name, struct bytes *ret_value) {
@@ -61,7 +63,9 @@ enum status letter_mark_decode(const struct record *record, struct letter_mark *
     }
     for (int i = 0; i < LETTER_MARK_KIND_COUNT; i++) {
         if (bytes_equal(kind, kinds[i])) {
-            *ret_mark = (struct letter_mark){(enum letter_mark_kind)i, (int32_t)partition, offset};
+            *ret_mark =
+                (struct letter_mark){(enum letter_mark_kind)i, (int32_t)partition, offset, {0}};
+            (void)find_header(record, "egletterredrive", &ret_mark->redrive_id);
             return STATUS_OK;
         }
     }

@@ -21,6 +21,9 @@ void resource_entry_ref(enum resource_kind kind, const struct resource_entry *en
     case RESOURCE_REPLAY:
         (void)replay_ref(entry->resource.replay);
         break;
+    case RESOURCE_REDRIVE:
+        (void)redrive_ref(entry->resource.redrive);
+        break;
     case RESOURCE_KIND_COUNT:
         break;
     }
@@ -42,6 +45,9 @@ void resource_entry_unref(enum resource_kind kind, const struct resource_entry *
         break;
     case RESOURCE_REPLAY:
         replay_unref(entry->resource.replay);
+        break;
+    case RESOURCE_REDRIVE:
+        redrive_unref(entry->resource.redrive);
         break;
     case RESOURCE_KIND_COUNT:
         break;
@@ -91,6 +97,13 @@ enum status resource_entry_parse(struct resource_entry *entry, enum resource_kin
         if (status == STATUS_OK) {
             entry->space = entry->resource.replay->space;
             entry->id = entry->resource.replay->id;
+        }
+        break;
+    case RESOURCE_REDRIVE:
+        status = redrive_parse(document, &entry->resource.redrive, error);
+        if (status == STATUS_OK) {
+            entry->space = entry->resource.redrive->space;
+            entry->id = entry->resource.redrive->id;
         }
         break;
     case RESOURCE_KIND_COUNT:

@@ -5,6 +5,7 @@
 
 #include <stdatomic.h>
 
+#include "core/registry/redrive.h"
 #include "core/registry/replay.h"
 #include "core/registry/resources.h"
 #include "core/subscriptions/subscription.h"
@@ -16,6 +17,7 @@ union resource {
     const struct subscription *subscription;
     const struct cors_rule *cors_rule;
     const struct replay *replay;
+    const struct redrive *redrive;
     const void *any; // NULL = none
 };
 

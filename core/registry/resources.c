@@ -23,6 +23,8 @@ const char *resource_kind_name(enum resource_kind kind) {
         return "cors";
     case RESOURCE_REPLAY:
         return "replays";
+    case RESOURCE_REDRIVE:
+        return "redrives";
     case RESOURCE_KIND_COUNT:
         break;
     }

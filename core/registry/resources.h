@@ -18,10 +18,12 @@ enum resource_kind {
     RESOURCE_EVENT_TYPE,
     RESOURCE_SUBSCRIPTION,
     RESOURCE_CORS,
-    RESOURCE_REPLAY, // replay.h
+    RESOURCE_REPLAY,  // replay.h
+    RESOURCE_REDRIVE, // redrive.h
     RESOURCE_KIND_COUNT,
 };
-// "functions", "eventtypes", "subscriptions", "cors", "replays": the collection's name in paths.
+// "functions", "eventtypes", "subscriptions", "cors", "replays", "redrives": the collection's name
+// in paths.
 const char *resource_kind_name(enum resource_kind kind);
 bool resource_kind_parse(struct bytes name, enum resource_kind *ret_kind);
 

@@ -69,6 +69,13 @@ const struct replay *snapshot_replay(const struct snapshot *snapshot, struct byt
     return entry ? entry->resource.replay : NULL;
 }
 
+const struct redrive *snapshot_redrive(const struct snapshot *snapshot, struct bytes space,
+                                       struct bytes id) {
+    const struct resource_entry *entry =
+        resource_table_find(snapshot->tables[RESOURCE_REDRIVE], space, id);
+    return entry ? entry->resource.redrive : NULL;
+}
+
 bool snapshot_same_replays(const struct snapshot *a, const struct snapshot *b) {
     return a->tables[RESOURCE_REPLAY] == b->tables[RESOURCE_REPLAY];
 }

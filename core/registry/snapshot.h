@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "core/events/system_events.h"
+#include "core/registry/redrive.h"
 #include "core/registry/replay.h"
 #include "core/registry/resources.h"
 #include "core/subscriptions/routes.h"
@@ -31,6 +32,8 @@ const struct cors_rule *snapshot_cors_rule(const struct snapshot *snapshot, stru
                                            struct bytes id);
 const struct replay *snapshot_replay(const struct snapshot *snapshot, struct bytes space,
                                      struct bytes id);
+const struct redrive *snapshot_redrive(const struct snapshot *snapshot, struct bytes space,
+                                       struct bytes id);
 // Whether both have the same replays.
 bool snapshot_same_replays(const struct snapshot *a, const struct snapshot *b);
 // The rule that a request to method and path is under, or NULL; space empty = of any space. Of

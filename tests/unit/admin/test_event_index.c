@@ -296,7 +296,7 @@ static void letters_are_listed_until_they_are_marked(void **state) {
     struct fixture *fixture = *state;
     event_index_begin(fixture->index);
     // A mark may be read before its letter.
-    event_index_mark_letter(fixture->index, 0, 7, LETTER_DELETED);
+    event_index_mark_letter(fixture->index, 0, 7, LETTER_DELETED, (struct bytes){0});
     add_letter(fixture, 0, 5, "a");
     add_letter(fixture, 0, 6, "b");
     add_letter(fixture, 0, 7, "b");
@@ -305,7 +305,7 @@ static void letters_are_listed_until_they_are_marked(void **state) {
     assert_int_equal(count_letters(fixture, NULL), 3);
     assert_int_equal(count_letters(fixture, "b"), 2);
     event_index_begin(fixture->index);
-    event_index_mark_letter(fixture->index, 1, 6, LETTER_REDRIVEN);
+    event_index_mark_letter(fixture->index, 1, 6, LETTER_REDRIVEN, BYTES("r1"));
     commit(fixture);
     assert_int_equal(count_letters(fixture, "b"), 1);
     json_t *answer = NULL;
@@ -451,6 +451,29 @@ static void calls_that_run_are_the_sum_of_what_was_told_last(void **state) {
     assert_in_flight(fixture, NOW_US + 60000000, 0);
 }
 
+static int64_t count_marks(struct fixture *fixture, struct bytes redrive_id) {
+    struct error error = {0};
+    int64_t count = -1;
+    assert_int_equal(event_index_count_marks(fixture->index, redrive_id, &count, &error),
+                     STATUS_OK);
+    return count;
+}
+
+static void a_letter_counts_once_for_the_redrive_that_marked_it_first(void **state) {
+    struct fixture *fixture = *state;
+    event_index_begin(fixture->index);
+    event_index_mark_letter(fixture->index, 0, 1, LETTER_REDRIVEN, BYTES("r1"));
+    event_index_mark_letter(fixture->index, 0, 2, LETTER_REDRIVEN, BYTES("r1"));
+    event_index_mark_letter(fixture->index, 0, 2, LETTER_REDRIVEN, BYTES("r1"));
+    event_index_mark_letter(fixture->index, 0, 2, LETTER_REDRIVEN, BYTES("r2"));
+    event_index_mark_letter(fixture->index, 1, 2, LETTER_REDRIVEN, BYTES("r2"));
+    event_index_mark_letter(fixture->index, 1, 3, LETTER_DELETED, (struct bytes){0});
+    commit(fixture);
+    assert_int_equal(count_marks(fixture, BYTES("r1")), 2);
+    assert_int_equal(count_marks(fixture, BYTES("r2")), 1);
+    assert_int_equal(count_marks(fixture, BYTES("r3")), 0);
+}
+
 static void letters_are_redriven_oldest_first_from_a_place_on(void **state) {
     struct fixture *fixture = *state;
     event_index_begin(fixture->index);
@@ -569,6 +592,7 @@ int main(void) {
         RULE(what_was_before_a_subscription_is_not_its_own),
         RULE(results_go_with_the_outcome_that_the_log_has_removed),
         RULE(calls_that_run_are_the_sum_of_what_was_told_last),
+        RULE(a_letter_counts_once_for_the_redrive_that_marked_it_first),
         RULE(letters_are_redriven_oldest_first_from_a_place_on),
         RULE(what_the_log_has_removed_goes),
         RULE(positions_and_contents_survive_and_go_together),

@@ -10,8 +10,9 @@
 static void a_mark_comes_back_as_it_was_written(void **state) {
     (void)state;
     const struct letter_mark marks[] = {
-        {LETTER_MARK_REDRIVEN, 0, 0},
-        {LETTER_MARK_DELETED, INT32_MAX, INT64_MAX},
+        {LETTER_MARK_REDRIVEN, 0, 0, {0}},
+        {LETTER_MARK_REDRIVEN, 3, 17, BYTES("0b9d")},
+        {LETTER_MARK_DELETED, INT32_MAX, INT64_MAX, {0}},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(marks); i++) {
         struct letter_mark_record encoded;
@@ -22,6 +23,7 @@ static void a_mark_comes_back_as_it_was_written(void **state) {
         assert_int_equal(mark.kind, marks[i].kind);
         assert_int_equal(mark.partition, marks[i].partition);
         assert_int_equal(mark.offset, marks[i].offset);
+        assert_true(bytes_equal(mark.redrive_id, marks[i].redrive_id));
     }
 }
 

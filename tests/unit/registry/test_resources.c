@@ -160,6 +160,8 @@ static void kinds_are_known_by_their_collection(void **state) {
     assert_int_equal(kind, RESOURCE_SUBSCRIPTION);
     assert_true(resource_kind_parse(BYTES("replays"), &kind));
     assert_int_equal(kind, RESOURCE_REPLAY);
+    assert_true(resource_kind_parse(BYTES("redrives"), &kind));
+    assert_int_equal(kind, RESOURCE_REDRIVE);
     assert_false(resource_kind_parse(BYTES("replay"), &kind));
     assert_false(resource_kind_parse(BYTES(""), &kind));
 }
