@@ -65,10 +65,11 @@ class Switch:
         return collections.Counter(call.json()["id"] for call in self.function.received())
 
 
-def check_all_came(switch, gateway):
+def check_all_came(switch, gateway, repeated_max=0):
+    """repeated_max: what a dispatcher that was killed too may deliver again, since it had not committed it."""
     wait_until(lambda: len(switch.taken()) == COUNT, 120, "all letters")
     twice = sum(switch.taken().values()) - COUNT
-    assert twice <= TWICE_MAX, f"{twice} came twice"
+    assert twice <= TWICE_MAX + repeated_max, f"{twice} came twice"
     assert gateway.config("GET", f"{SPACE}/deadletters").json()["deadLetters"] == []
 
 
@@ -84,13 +85,14 @@ def test_goes_on_after_its_node_was_killed(make_gateway, store_arguments, make_f
     wait_until(lambda: look(gateway, redrive_id)["redriven"] >= 50, 60, "progress")
     assert look(gateway, waits)["state"] == "waiting"
     gateway.kill()
+    delivered = len(switch.taken())
     gateway.start(timeout_s=60)
     before = look(gateway, redrive_id)
     assert before["state"] in ("waiting", "running") and before["total"] == COUNT
     ended = await_end(gateway, redrive_id)
     assert (ended["state"], ended["redriven"], ended["percent"]) == ("done", COUNT, 100), ended
     assert (ended["failed"], ended["missing"]) == (0, 0), ended
-    check_all_came(switch, gateway)
+    check_all_came(switch, gateway, repeated_max=delivered)
     ended = await_end(gateway, waits)  # The other one has taken all its letters.
     assert (ended["state"], ended["redriven"], ended["percent"]) == ("done", 0, 100), ended
 
