@@ -1,12 +1,14 @@
 #include "core/cursors/cursor_record.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <jansson.h>
 
 #include "core/base/json.h"
 #include "core/base/memory.h"
+#include "core/cursors/cursor_parts.h"
 
 static const char *const kind_names[CURSOR_KIND_COUNT] = {
     [CURSOR_OWNER] = "owner",     [CURSOR_LIVE] = "live",     [CURSOR_CATCH_UP] = "catch-up",
@@ -142,18 +144,6 @@ static void write_number(struct buffer *value, const char *name, int64_t number)
     }
 }
 
-static void write_ranges(struct buffer *value, const struct offset_ranges *ranges) {
-    if (ranges->count == 0) {
-        return;
-    }
-    buffer_append_text(value, ",\"finished\":[");
-    for (size_t i = 0; i < ranges->count && i < CURSOR_RANGES_MAX; i++) {
-        buffer_append_format(value, "%s[%" PRId64 ",%" PRId64 "]", i > 0 ? "," : "",
-                             ranges->items[i].first, ranges->items[i].end);
-    }
-    buffer_append_byte(value, ']');
-}
-
 void cursor_record_write(const struct cursor_record *record, struct buffer *ret_value) {
     buffer_append_format(
         ret_value,
@@ -172,7 +162,9 @@ void cursor_record_write(const struct cursor_record *record, struct buffer *ret_
     write_number(ret_value, "delivered", record->delivered);
     write_number(ret_value, "failed", record->failed);
     write_number(ret_value, "writtenUs", record->written_us);
-    write_ranges(ret_value, &record->finished);
+    cursor_parts_write_ranges(ret_value, &record->finished);
+    cursor_parts_write_tried(ret_value, &record->tried);
+    cursor_parts_write_shares(ret_value, record->shares, record->share_count);
     buffer_append_byte(ret_value, '}');
 }
 
@@ -256,38 +248,18 @@ static enum status read_numbers(const json_t *json, struct cursor_record *record
     return status;
 }
 
-static enum status read_range(const json_t *pair, int64_t not_before,
-                              struct offset_range *ret_range, struct error *error) {
-    const json_t *first = json_array_get(pair, 0);
-    const json_t *end = json_array_get(pair, 1);
-    *ret_range = (struct offset_range){json_integer_value(first), json_integer_value(end)};
-    if (json_array_size(pair) != 2 || !json_is_integer(first) || !json_is_integer(end) ||
-        ret_range->first < not_before || ret_range->end <= ret_range->first) {
-        return error_set(error, STATUS_INVALID,
-                         "finished: must be pairs of offsets, in order, from the position on");
+static enum status read_lists(const json_t *json, struct cursor_record *record,
+                              struct error *error) {
+    int64_t position = record->position;
+    enum status status = cursor_parts_read_ranges(json, position, &record->finished, error);
+    if (status == STATUS_OK) {
+        status = cursor_parts_read_tried(json, position, &record->tried, error);
     }
-    return STATUS_OK;
-}
-
-static enum status read_ranges(const json_t *json, struct cursor_record *record,
-                               struct error *error) {
-    const json_t *finished = json_object_get(json, "finished");
-    size_t count = json_array_size(finished);
-    if (finished && (!json_is_array(finished) || count > CURSOR_RANGES_MAX)) {
-        return error_set(error, STATUS_INVALID, "finished: must be an array of at most %d pairs",
-                         CURSOR_RANGES_MAX);
+    if (status == STATUS_OK) {
+        status =
+            cursor_parts_read_shares(json, position, &record->shares, &record->share_count, error);
     }
-    int64_t not_before = record->position;
-    for (size_t i = 0; i < count; i++) {
-        struct offset_range range;
-        enum status status = read_range(json_array_get(finished, i), not_before, &range, error);
-        if (status != STATUS_OK) {
-            return status;
-        }
-        offset_ranges_add(&record->finished, range.first, range.end);
-        not_before = range.end;
-    }
-    return STATUS_OK;
+    return status;
 }
 
 static enum status check_names(const struct cursor_record *record, struct error *error) {
@@ -321,7 +293,7 @@ enum status cursor_record_parse(struct bytes value, struct cursor_record *ret_re
         status = read_numbers(record.json, &record, error);
     }
     if (status == STATUS_OK) {
-        status = read_ranges(record.json, &record, error);
+        status = read_lists(record.json, &record, error);
     }
     if (status == STATUS_OK) {
         status = check_names(&record, error);
@@ -336,6 +308,14 @@ enum status cursor_record_parse(struct bytes value, struct cursor_record *ret_re
 
 void cursor_record_clear(struct cursor_record *record) {
     offset_ranges_clear(&record->finished);
+    tried_list_clear(&record->tried);
+    for (size_t i = 0; i < record->share_count; i++) {
+        offset_ranges_clear(&record->shares[i].finished);
+        tried_list_clear(&record->shares[i].tried);
+    }
+    free(record->shares);
+    record->shares = NULL;
+    record->share_count = 0;
     json_decref(record->json);
     record->json = NULL;
 }

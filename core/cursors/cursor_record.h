@@ -18,6 +18,7 @@
 #include "core/base/bytes.h"
 #include "core/base/status.h"
 #include "core/cursors/offset_ranges.h"
+#include "core/cursors/tried_list.h"
 
 struct json_t;
 
@@ -44,6 +45,9 @@ const char *cursor_kind_name(enum cursor_kind kind);
 #define CURSOR_NO_END INT64_MAX
 #define CURSOR_RANGES_MAX 10000
 #define CURSOR_NAME_MAX_BYTES 4096
+// Subscriptions of the live position, and the characters of a fingerprint with a NUL.
+#define CURSOR_SHARES_MAX 256
+#define CURSOR_FINGERPRINT_SIZE 17
 
 struct cursor_key {
     enum cursor_kind kind;
@@ -59,6 +63,13 @@ enum status must_check cursor_key_parse(struct bytes text, struct cursor_key *re
 // Whether both are about the same thing, whatever their epochs.
 bool cursor_key_same_place(const struct cursor_key *a, const struct cursor_key *b);
 
+// What one subscription has finished, or tried, beyond the live position.
+struct cursor_share {
+    char fingerprint[CURSOR_FINGERPRINT_SIZE]; // subscription.h
+    struct offset_ranges finished;
+    struct tried_list tried;
+};
+
 struct cursor_record {
     enum cursor_kind kind;
     int32_t partition;
@@ -72,10 +83,13 @@ struct cursor_record {
     int64_t position;     // everything below is finished
     int64_t until;        // live deliveries begin here
     struct offset_ranges finished; // beyond the position
-    int64_t lost;                  // offsets that retention took before they were delivered
-    int64_t delivered, failed;     // a replay's
-    int64_t written_us;            // wall clock
-    struct json_t *json;           // decoded: what the bytes above point into
+    struct tried_list tried;       // at the position or beyond, and not finished
+    struct cursor_share *shares;   // live: of each subscription, what no other one has finished
+    size_t share_count;
+    int64_t lost;              // offsets that retention took before they were delivered
+    int64_t delivered, failed; // a replay's
+    int64_t written_us;        // wall clock
+    struct json_t *json;       // decoded: what the bytes above point into
 };
 // The value; key and record are written from the same fields.
 void cursor_record_write(const struct cursor_record *record, struct buffer *ret_value);

@@ -4,8 +4,10 @@
 #include <ctype.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jansson.h>
+#include <openssl/evp.h>
 
 #include "core/base/json.h"
 #include "core/base/memory.h"
@@ -145,6 +147,25 @@ static enum status read_created(struct subscription *subscription, const json_t 
     return STATUS_OK;
 }
 
+// The first 96 bits of SHA-256, so that nobody makes a subscription that passes for another one.
+static void write_fingerprint(struct subscription *subscription) {
+    unsigned char digest[EVP_MAX_MD_SIZE];
+    struct buffer plain = {0};
+    struct buffer text = {0};
+    buffer_append(&plain, subscription->space);
+    buffer_append_byte(&plain, '\n');
+    buffer_append(&plain, subscription->id);
+    buffer_append_byte(&plain, '\n');
+    buffer_append(&plain, subscription->created);
+    int is_made = EVP_Digest(plain.data, plain.size, digest, NULL, EVP_sha256(), NULL);
+    assert(is_made == 1);
+    base64url_encode((struct bytes){(const char *)digest, 12}, &text);
+    assert(text.size == sizeof subscription->fingerprint - 1);
+    memcpy(subscription->fingerprint, text.data, text.size);
+    buffer_clear(&plain);
+    buffer_clear(&text);
+}
+
 static enum status read_document(struct subscription_object *object, const json_t *document,
                                  struct error *error) {
     if (!json_is_object(document)) {
@@ -171,6 +192,9 @@ static enum status read_document(struct subscription_object *object, const json_
     }
     if (status == STATUS_OK) {
         status = delivery_policy_read(document, &object->subscription.delivery, error);
+    }
+    if (status == STATUS_OK && object->subscription.created.size > 0) {
+        write_fingerprint(&object->subscription);
     }
     return status;
 }

@@ -45,6 +45,8 @@ enum subscription_start {
     SUBSCRIPTION_START_TIME
 };
 
+#define SUBSCRIPTION_FINGERPRINT_SIZE 17
+
 struct subscription {
     struct bytes space, id;
     bool is_sync;
@@ -58,6 +60,9 @@ struct subscription {
     int64_t start_ms;     // since 1970; with START_TIME
     struct bytes created; // when, as the API wrote it; empty = not known. Tells one from another
                           // that was deleted and had the same id
+    // Stands for space, id and created where positions are stored (eg.cursor); empty when created
+    // is, since then it could be another one's.
+    char fingerprint[SUBSCRIPTION_FINGERPRINT_SIZE];
     const struct json_t *document; // what the API shows; metadata is in it
 };
 

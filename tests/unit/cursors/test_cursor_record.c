@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "core/base/memory.h"
 #include "core/cursors/cursor_record.h"
 
@@ -81,6 +83,30 @@ static struct cursor_record example(void) {
     };
     offset_ranges_add(&record.finished, 110, 120);
     offset_ranges_add(&record.finished, 130, 131);
+    tried_list_put(&record.tried, &(struct tried){.offset = 121,
+                                                  .attempts = 3,
+                                                  .first_us = 7,
+                                                  .last_us = 9,
+                                                  .status = 503,
+                                                  .reason = "status 503"});
+    return record;
+}
+
+// Of the live position: two subscriptions, one of which has only tried something.
+static struct cursor_record live_example(void) {
+    struct cursor_record record = {.kind = CURSOR_LIVE,
+                                   .partition = 3,
+                                   .epoch = 5,
+                                   .position = 100,
+                                   .until = CURSOR_NO_END,
+                                   .shares = memory_allocate(2 * sizeof(struct cursor_share)),
+                                   .share_count = 2};
+    struct cursor_share *shares = record.shares;
+    memcpy(shares[0].fingerprint, "abcdefghij-_0123", CURSOR_FINGERPRINT_SIZE);
+    offset_ranges_add(&shares[0].finished, 101, 105);
+    offset_ranges_add(&shares[0].finished, 107, 109);
+    memcpy(shares[1].fingerprint, "ABCDEFGHIJKLMNOP", CURSOR_FINGERPRINT_SIZE);
+    tried_list_put(&shares[1].tried, &(struct tried){.offset = 100, .attempts = 1});
     return record;
 }
 
@@ -106,6 +132,30 @@ static void a_record_comes_back_as_it_went(void **state) {
     assert_int_equal(back.until, 300);
     assert_int_equal(back.finished.count, 2);
     assert_int_equal(back.finished.items[1].first, 130);
+    assert_int_equal(back.tried.count, 1);
+    assert_int_equal(back.tried.items[0].attempts, 3);
+    assert_int_equal(back.tried.items[0].status, 503);
+    assert_string_equal(back.tried.items[0].reason, "status 503");
+    cursor_record_clear(&back);
+    cursor_record_clear(&record);
+    buffer_clear(&text);
+}
+
+static void what_subscriptions_have_finished_comes_back_as_it_went(void **state) {
+    (void)state;
+    struct cursor_record record = live_example();
+    struct cursor_record back;
+    struct error error;
+    struct buffer text = {0};
+    cursor_record_write(&record, &text);
+    assert_int_equal(cursor_record_parse(buffer_bytes(&text), &back, &error), STATUS_OK);
+    assert_same(&record, &back);
+    assert_int_equal(back.share_count, 2);
+    assert_string_equal(back.shares[0].fingerprint, "abcdefghij-_0123");
+    assert_int_equal(back.shares[0].finished.count, 2);
+    assert_int_equal(back.shares[0].finished.items[1].end, 109);
+    assert_int_equal(back.shares[0].tried.count, 0);
+    assert_int_equal(back.shares[1].tried.items[0].attempts, 1);
     cursor_record_clear(&back);
     cursor_record_clear(&record);
     buffer_clear(&text);
@@ -145,6 +195,25 @@ static void what_is_no_record_is_refused(void **state) {
         HEAD "\"epoch\":1,\"position\":5,\"finished\":[[6,6]]}",
         HEAD "\"epoch\":1,\"position\":5,\"finished\":[[9,10],[6,7]]}",
         HEAD "\"epoch\":1,\"position\":5,\"reason\":5}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":5}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[6,1,1,1,0]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[4,1,1,1,0,\"\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[6,0,1,1,0,\"\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[6,4294967296,1,1,0,\"\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[6,1,-1,1,0,\"\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[6,1,1,1,1000,\"\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[6,1,1,1,0,\"a\\r\\nb: c\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[6,1,1,1,0,"
+             "\"longer than a reason that is sent\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[6,1,1,1,0,\"\"],[6,1,1,1,0,\"\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"tried\":[[9223372036854775807,1,1,1,0,\"\"]]}",
+        HEAD "\"epoch\":1,\"position\":5,\"subscriptions\":{}}",
+        HEAD "\"epoch\":1,\"position\":5,\"subscriptions\":[5]}",
+        HEAD "\"epoch\":1,\"position\":5,\"subscriptions\":[{\"fingerprint\":\"short\"}]}",
+        HEAD "\"epoch\":1,\"position\":5,"
+             "\"subscriptions\":[{\"fingerprint\":\"0123456789 bcdef\"}]}",
+        HEAD "\"epoch\":1,\"position\":5,"
+             "\"subscriptions\":[{\"fingerprint\":\"0123456789abcdef\",\"finished\":[[4,5]]}]}",
         HEAD "\"epoch\":1,\"position\":5,\"until\":null}",
     };
 #undef HEAD
@@ -162,6 +231,7 @@ int main(void) {
         cmocka_unit_test(keys_come_back_as_they_went),
         cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(a_record_comes_back_as_it_went),
+        cmocka_unit_test(what_subscriptions_have_finished_comes_back_as_it_went),
         cmocka_unit_test(without_an_end_a_record_has_none),
         cmocka_unit_test(what_is_no_record_is_refused),
     };

@@ -237,6 +237,33 @@ static void ids_are_those_of_the_original(void **state) {
     buffer_clear(&plain);
 }
 
+static void fingerprint_of(const char *more, char ret_text[SUBSCRIPTION_FINGERPRINT_SIZE]) {
+    const struct subscription *subscription = parse_good(more);
+    memcpy(ret_text, subscription->fingerprint, SUBSCRIPTION_FINGERPRINT_SIZE);
+    subscription_unref(subscription);
+}
+
+static void the_fingerprint_is_of_the_very_subscription(void **state) {
+    (void)state;
+    char fingerprint[SUBSCRIPTION_FINGERPRINT_SIZE];
+    char other[SUBSCRIPTION_FINGERPRINT_SIZE];
+    fingerprint_of(",\"created\":\"1\"", fingerprint);
+    assert_int_equal(strlen(fingerprint), SUBSCRIPTION_FINGERPRINT_SIZE - 1);
+    fingerprint_of(",\"created\":\"1\",\"paused\":true", other);
+    assert_string_equal(fingerprint, other);
+    // What "printf 'default\nid\n1' | openssl dgst -sha256 -binary | base64" begins with.
+    assert_string_equal(fingerprint, "wQLpZ9vakDqb0oj0");
+    const char *const differing[] = {",\"created\":\"2\"",
+                                     ",\"created\":\"1\",\"subscriptionId\":\"di\"",
+                                     ",\"created\":\"1\",\"space\":\"other\""};
+    for (size_t i = 0; i < ARRAY_LENGTH(differing); i++) {
+        fingerprint_of(differing[i], other);
+        assert_string_not_equal(fingerprint, other);
+    }
+    fingerprint_of("", other);
+    assert_string_equal(other, "");
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_absent_has_the_defaults_of_the_contract),
@@ -248,6 +275,7 @@ int main(void) {
         cmocka_unit_test(metadata_alone_does_not_change_the_delivery),
         cmocka_unit_test(a_reference_keeps_the_subscription_and_its_document),
         cmocka_unit_test(ids_are_those_of_the_original),
+        cmocka_unit_test(the_fingerprint_is_of_the_very_subscription),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
