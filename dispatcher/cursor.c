@@ -24,6 +24,11 @@ bool cursor_serves(const struct cursor *cursor, int64_t offset) {
     return offset < cursor->live_from && !cursor->is_doomed;
 }
 
+int64_t cursor_live_from(const struct cursor *cursor) {
+    return cursor->is_doomed || cursor->state == CURSOR_STARTING ? CURSOR_NO_END
+                                                                 : cursor->live_from;
+}
+
 bool cursor_holds(const struct cursor *cursor) {
     return !cursor->is_doomed && (cursor->state == CURSOR_STARTING ||
                                   cursor->state == CURSOR_DETACHING || cursor->detach_again);
@@ -62,6 +67,9 @@ void cursor_restore(struct subscription_queue *queue, const struct cursor_record
     cursor->posted_position = record->position;
     cursor->lost = record->lost;
     cursor_progress_init(&cursor->progress, record->position, &record->finished);
+    for (size_t i = 0; i < record->tried.count; i++) {
+        tried_list_put(&cursor->tried, &record->tried.items[i]);
+    }
 }
 
 void cursor_destroy(struct cursor *cursor) {
@@ -84,6 +92,7 @@ void cursor_destroy(struct cursor *cursor) {
     event_loop_timer_stop(lane->loop, &cursor->timer);
     cursor_lag_stop(cursor);
     cursor_progress_clear(&cursor->progress);
+    tried_list_clear(&cursor->tried);
     metric_add(dispatcher_metrics()->detached, cursor->queue->replay ? 0 : -1);
     cursor->queue->cursor = NULL;
     free(cursor->reason);
@@ -108,6 +117,7 @@ void cursor_doom(struct cursor *cursor) {
 
 void cursor_delivery_finished(struct cursor *cursor, struct taken_event *taken) {
     cursor->has_finished = true;
+    cursor->has_news = true;
     cursor_progress_finish(&cursor->progress, &taken->place);
     taken_event_destroy(taken);
     cursor_go_on(cursor);

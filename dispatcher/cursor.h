@@ -28,6 +28,11 @@
 //   4. One record at a time is on its way, so that they lie in the log in their order.
 //   5. What a call that ran while it was detached brings counts: its delivery is taken over.
 //   6. Memory is bounded: at most CURSOR_EVENTS_MAX events and CURSOR_SLICE_BYTES plus one slice.
+//   7. Attempts at what is not finished go on to count when it is forgotten and read again, also by
+//      the next owner: of TRIED_MAX events, those of the lowest offsets; after a crash but for
+//      those of the last second.
+//   8. While a partition hands over nothing is detached: what waited is forgotten already, and its
+//      offsets are known to the live position alone.
 #ifndef EVENT_GATEWAY_DISPATCHER_CURSOR_H
 #define EVENT_GATEWAY_DISPATCHER_CURSOR_H
 
@@ -44,6 +49,7 @@
 #define CURSOR_SLICE_BYTES ((size_t)1 << 20)
 
 struct cursor_post;
+struct delivery;
 struct partition;
 struct start_query;
 struct subscription_queue;
@@ -77,7 +83,9 @@ struct cursor {
     struct cursor_post *post; // NULL: nothing is on its way to the log
     enum cursor_state posted; // the state that it is of
     int64_t posted_position;
-    bool is_changed; // beyond what was written last
+    bool is_changed;         // beyond what was written last
+    bool has_news;           // likewise, and it may wait: something is finished, or was tried
+    struct tried_list tried; // of what is to be read again
     int64_t written_us;
     struct event_loop_timer timer; // to look again
     struct cursor_lag lag;         // not of a replay
@@ -112,6 +120,13 @@ void cursor_destroy(struct cursor *cursor);
 bool cursor_serves(const struct cursor *cursor, int64_t offset);
 // Whether nothing of the queue may begin until the log has confirmed.
 bool cursor_holds(const struct cursor *cursor);
+// Where live matching has gone on, so that what is seen from there on is not the cursor's;
+// CURSOR_NO_END = nowhere, or it is not known yet.
+int64_t cursor_live_from(const struct cursor *cursor);
+// A delivery of its queue that may be read again is forgotten: its attempts go on to count.
+void cursor_keep_tried(struct cursor *cursor, const struct delivery *delivery);
+// Something was finished or tried: its record is written within a second.
+void cursor_note_news(struct cursor *cursor);
 // Something has changed that lets it read, write or attach. Cheap when there is nothing to do.
 void cursor_go_on(struct cursor *cursor);
 // The subscription was deleted: it ends as soon as what runs has ended.

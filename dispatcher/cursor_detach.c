@@ -44,6 +44,7 @@ static void detach_live(struct subscription_queue *queue, const char *reason) {
     cursor->live_first = cursor_first_live(cursor);
     cursor_progress_init(&cursor->progress, cursor->live_first, NULL);
     cursor_cover_live(cursor);
+    cursor_inherit_live(cursor);
     cursor->is_changed = true;
     cursor_log_detached(cursor);
     cursor_write_if_needed(cursor);
@@ -66,6 +67,9 @@ static void detach_again(struct cursor *cursor) {
 
 void cursor_detach(struct subscription_queue *queue, const char *reason) {
     struct cursor *cursor = queue->cursor;
+    if (!partition_is_fed(queue->partition)) {
+        return;
+    }
     if (!cursor && !queue->replay) {
         detach_live(queue, reason);
     }

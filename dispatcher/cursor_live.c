@@ -56,6 +56,19 @@ void cursor_cover_live(struct cursor *cursor) {
     free(offsets);
 }
 
+void cursor_inherit_live(struct cursor *cursor) {
+    const struct live_share *share = live_progress_find(&cursor->partition->live.progress,
+                                                        cursor->queue->subscription->fingerprint);
+    for (size_t i = 0; share && i < share->finished.count; i++) {
+        offset_ranges_add(&cursor->progress.ranges, share->finished.items[i].first,
+                          share->finished.items[i].end);
+    }
+    for (size_t i = 0; share && i < share->tried.count; i++) {
+        tried_list_put(&cursor->tried, &share->tried.items[i]);
+    }
+    offset_ranges_cut(&cursor->progress.ranges, cursor->progress.read_offset);
+}
+
 // Live deliveries below offset whose calls run: those of an earlier subscription of the same id.
 static size_t running_below(const struct subscription_queue *queue, int64_t offset,
                             int64_t *ret_offsets) {

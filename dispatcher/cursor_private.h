@@ -9,6 +9,8 @@
 #include "dispatcher/cursor.h"
 #include "dispatcher/subscription_queue.h"
 
+struct delivery;
+
 // cursor.c
 
 // Its state and its progress are the caller's to set.
@@ -28,6 +30,8 @@ void cursor_look_up_start(struct cursor *cursor);
 int64_t cursor_first_live(const struct cursor *cursor);
 // All that live matching has seen from live_first on is finished, but for what is still there.
 void cursor_cover_live(struct cursor *cursor);
+// What an earlier owner of the partition has told of the subscription's live deliveries.
+void cursor_inherit_live(struct cursor *cursor);
 // All below offset is finished, but for live deliveries whose calls run.
 void cursor_cover_before(struct cursor *cursor, int64_t offset);
 // The log has confirmed: from here on the live position does not wait for this subscription.
@@ -47,6 +51,13 @@ void cursor_attach_if_possible(struct cursor *cursor);
 
 // Of a replay it is no delivery that is lost: the log has less to be replayed.
 void cursor_skip_to(struct cursor *cursor, int64_t first_offset);
+
+// cursor_tried.c
+
+// For its record: of all that it has and has forgotten.
+void cursor_gather_tried(struct cursor *cursor, struct tried_list *ret_tried);
+// A delivery that was read: goes on from what is known of it.
+void cursor_take_tried(struct cursor *cursor, struct delivery *delivery);
 
 // cursor_write.c
 

@@ -51,6 +51,7 @@ static void add_match(void *context, const struct route_match *route) {
     cursor_progress_add(&match->cursor->progress, &match->taken->place);
     struct delivery *delivery = delivery_create(queue, match->taken, route);
     match->taken = NULL; // It may end at once.
+    cursor_take_tried(match->cursor, delivery);
     schedule_add(delivery);
 }
 

@@ -12,6 +12,9 @@ void cursor_replay(struct subscription_queue *queue, const struct cursor_record 
     cursor->failed = record->failed;
     cursor->is_changed = true;
     cursor_progress_init(&cursor->progress, record->position, &record->finished);
+    for (size_t i = 0; i < record->tried.count; i++) {
+        tried_list_put(&cursor->tried, &record->tried.items[i]);
+    }
 }
 
 void cursor_stop_replay(struct cursor *cursor) {

@@ -11,6 +11,9 @@
 static void start_found(void *context, int64_t offset) {
     struct cursor *cursor = context;
     cursor->start = NULL;
+    if (!partition_is_fed(cursor->partition)) {
+        return; // The next owner begins anew.
+    }
     if (offset < 0) {
         cursor_read_failed(cursor);
         return;

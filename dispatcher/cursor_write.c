@@ -29,6 +29,7 @@ static void write_record(struct cursor *cursor, struct cursor_record *ret_record
         .written_us = clock_wall_us(),
     };
     cursor_progress_finished(&cursor->progress, CURSOR_RANGES_MAX, &ret_record->finished);
+    cursor_gather_tried(cursor, &ret_record->tried);
 }
 
 static void record_stored(void *context, int64_t offset);
@@ -56,10 +57,11 @@ static void post(struct cursor *cursor, bool is_removal) {
     cursor->posted = cursor->state;
     cursor->posted_position = record.position;
     cursor->is_changed = false;
+    cursor->has_news = false;
     cursor->written_us = event_loop_now_us(lane->loop);
     cursor->post =
         is_removal ? cursor_post_removal(&options, &key) : cursor_post_record(&options, &record);
-    offset_ranges_clear(&record.finished);
+    cursor_record_clear(&record);
 }
 
 void cursor_write_if_needed(struct cursor *cursor) {
@@ -74,7 +76,8 @@ void cursor_write_if_needed(struct cursor *cursor) {
     if (cursor->state == CURSOR_STARTING) {
         return;
     }
-    bool has_moved = cursor_progress_position(&cursor->progress) > cursor->posted_position;
+    bool has_moved =
+        cursor->has_news || cursor_progress_position(&cursor->progress) > cursor->posted_position;
     int64_t due_us = cursor->written_us + WRITE_INTERVAL_US;
     if (cursor->is_changed || (has_moved && event_loop_now_us(loop) >= due_us)) {
         post(cursor, false);
@@ -124,8 +127,9 @@ bool cursor_hand_over(struct cursor *cursor) {
     if (cursor->state == CURSOR_STARTING) {
         return false; // The next owner begins anew.
     }
-    bool has_moved = cursor->state != CURSOR_DETACHING &&
-                     cursor_progress_position(&cursor->progress) > cursor->posted_position;
+    bool has_moved =
+        cursor->state != CURSOR_DETACHING &&
+        (cursor->has_news || cursor_progress_position(&cursor->progress) > cursor->posted_position);
     if (has_moved || cursor->is_changed) {
         post(cursor, false);
     }

@@ -2,11 +2,13 @@
 
 #include "core/base/clock.h"
 #include "core/base/memory.h"
+#include "core/cursors/tried_list.h"
 #include "core/events/causation_depth.h"
 #include "core/events/event.h"
 #include "core/registry/replay.h"
 #include "core/subscriptions/routes.h"
 #include "dispatcher/attempt.h"
+#include "dispatcher/cursor.h"
 #include "dispatcher/dead_letters.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
@@ -93,7 +95,44 @@ struct delivery_list *delivery_list_of(const struct delivery *delivery) {
                                                : &queue->started;
 }
 
+_Static_assert(TRIED_REASON_SIZE == sizeof((struct delivery){0}.reason), "of one text");
+
+void delivery_tried(const struct delivery *delivery, struct tried *ret_tried) {
+    // Of a first call that runs nothing is known yet.
+    bool is_first = delivery->state == DELIVERY_IN_FLIGHT && delivery->attempts == 1;
+    *ret_tried = (struct tried){.offset = delivery->taken->place.offset,
+                                .attempts = is_first ? 0 : delivery->attempts,
+                                .first_us = delivery->first_us,
+                                .last_us = delivery->last_us,
+                                .status = delivery->last_status};
+    memcpy(ret_tried->reason, delivery->reason, sizeof ret_tried->reason);
+}
+
+void delivery_go_on(struct delivery *delivery, const struct tried *tried) {
+    if (tried->attempts > 0) {
+        delivery->attempts = tried->attempts;
+        delivery->first_us = tried->first_us;
+        delivery->last_us = tried->last_us;
+        delivery->last_status = tried->status;
+        memcpy(delivery->reason, tried->reason, sizeof delivery->reason);
+    }
+}
+
+// Somebody else, or a cursor, will deliver it.
+static void tell_forgotten(const struct delivery *delivery) {
+    const struct subscription_queue *queue = delivery->queue;
+    struct partition *partition = queue->partition;
+    struct cursor *cursor = delivery->taken->cursor ? delivery->taken->cursor : queue->cursor;
+    bool is_handing_over = partition->state == PARTITION_HANDING_OVER;
+    if (partition->tier == PARTITION_OF_EVENTS && is_handing_over && !delivery->taken->cursor) {
+        live_record_forgotten(partition, delivery);
+    } else if (cursor) {
+        cursor_keep_tried(cursor, delivery);
+    }
+}
+
 void delivery_forget(struct delivery *delivery) {
+    tell_forgotten(delivery);
     switch (delivery->state) {
     case DELIVERY_IN_FLIGHT:
         // Its call is let run to its end: cut off half-way it would do no less.

@@ -45,6 +45,7 @@
 
 struct attempt;
 struct dead_letter_post;
+struct tried;
 struct delivery_list;
 struct invocation_result;
 struct parking_post;
@@ -101,6 +102,10 @@ bool delivery_may_begin(const struct delivery *delivery, enum give_up_reason *re
 struct bytes delivery_replay_id(const struct delivery *delivery);
 // Whether its event asked for delivery at a later time than now.
 bool delivery_is_early(const struct delivery *delivery);
+// What is known of its attempts; and one that was tried before goes on from there, attempts 0 =
+// nothing is known.
+void delivery_tried(const struct delivery *delivery, struct tried *ret_tried);
+void delivery_go_on(struct delivery *delivery, const struct tried *tried);
 // Out of its list already. Frees it; one of its key that it held may go then (it waits).
 void delivery_forget(struct delivery *delivery);
 

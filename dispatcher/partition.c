@@ -9,7 +9,6 @@
 #include "core/subscriptions/routes.h"
 #include "dispatcher/claim.h"
 #include "dispatcher/cursor.h"
-#include "dispatcher/cursor_post.h"
 #include "dispatcher/delivery.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/laggards.h"
@@ -22,7 +21,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LIVE_INTERVAL_US 10000000
+// Of the time to hand over: to write in what is finished, when calls do not end.
+#define LAST_RESERVE_US 500000
 
 // Records that came while the partition was claimed.
 struct early_records {
@@ -49,8 +49,7 @@ struct partition *partition_create(struct lane *lane, const struct partition_opt
     return partition;
 }
 
-// Partitions may have been added: each of us has less of the whole then.
-static void look_at_count(const struct partition *partition) {
+void partition_look_at_count(const struct partition *partition) {
     struct lane *lane = partition->lane;
     rates_set_partitions(lane->flow.rates,
                          (size_t)event_log_partition_count(lane->log, EVENT_LOG_EVENTS));
@@ -61,7 +60,7 @@ void partition_start(struct partition *partition) {
     lane_refresh(partition->lane);
     if (is_of_events(partition)) {
         rates_add_partitions(partition->lane->flow.rates, 1);
-        look_at_count(partition);
+        partition_look_at_count(partition);
         partition->state = PARTITION_CLAIMING;
         partition->claim = claim_start(partition);
     } else {
@@ -93,14 +92,16 @@ void partition_delivery_moved(struct partition *partition, struct taken_event *t
 
 void partition_delivery_finished(struct partition *partition, struct taken_event *taken) {
     assert(taken->open_deliveries > 0);
+    int64_t offset = taken->place.offset;
+    bool is_of_cursor = taken->cursor != NULL;
     taken->open_deliveries--;
-    if (taken->open_deliveries > 0) {
-        return;
-    }
-    if (taken->cursor) {
+    if (taken->open_deliveries == 0 && is_of_cursor) {
         cursor_delivery_finished(taken->cursor, taken);
-    } else {
+    } else if (taken->open_deliveries == 0) {
         take_event_over(partition, taken);
+    }
+    if (!is_of_cursor && is_of_events(partition)) {
+        live_record_finished(partition, offset);
     }
 }
 
@@ -112,11 +113,18 @@ static void add_delivery(void *context, const struct route_match *match) {
     }
     struct subscription_queue *queue =
         queue_table_get(&partition->queues, partition, match->subscription);
+    struct tried tried;
     if (queue->cursor && cursor_serves(queue->cursor, taken->place.offset)) {
         return;
     }
+    if (!live_record_match(partition, match, taken->place.offset, &tried)) {
+        queue_table_drop_if_empty(&partition->queues, queue);
+        return;
+    }
     taken_event_charge(taken, delivery_size(match, taken->event));
-    schedule_add(delivery_create(queue, taken, match));
+    struct delivery *delivery = delivery_create(queue, taken, match);
+    delivery_go_on(delivery, &tried);
+    schedule_add(delivery);
 }
 
 static void match_event(struct partition *partition, struct taken_event *taken) {
@@ -221,15 +229,10 @@ static void take_early(struct partition *partition) {
 
 void partition_claimed(struct partition *partition, int64_t epoch, const struct cursor_fold *fold) {
     struct cursor_key live = {.kind = CURSOR_LIVE, .partition = partition->number};
-    const struct cursor_record *record = cursor_fold_find(fold, &live);
     partition->claim = NULL;
     partition->epoch = epoch;
     partition->state = PARTITION_FED;
-    if (record && record->position > offset_tracker_position(&partition->tracker)) {
-        // The group's position is missing, or older: everything below is finished all the same.
-        offset_tracker_pass(&partition->tracker, record->position);
-    }
-    partition->live_written = offset_tracker_position(&partition->tracker);
+    live_record_claimed(partition, cursor_fold_find(fold, &live));
     cursor_fold_each(fold, partition->number, restore, partition);
     queue_table_each(&partition->queues, go_on_queue, NULL);
     starts_look(partition);
@@ -309,12 +312,9 @@ void partition_destroy(struct partition *partition) {
     if (partition->claim) {
         claim_forget(partition->claim);
     }
-    if (partition->live_post) {
-        cursor_post_forget(partition->live_post);
-    }
+    live_record_stop(partition);
     event_loop_timer_stop(partition->lane->loop, &partition->hand_over_timer);
     event_loop_timer_stop(partition->lane->loop, &partition->laggard_timer);
-    event_loop_timer_stop(partition->lane->loop, &partition->live_timer);
     backlog_remove(partition->backlog, partition->number, partition);
     if (is_of_events(partition)) {
         rates_add_partitions(partition->lane->flow.rates, -1);
@@ -333,6 +333,24 @@ static void hand_over_is_due(struct event_loop_timer *timer) {
     release(CONTAINER_OF(timer, struct partition, hand_over_timer));
 }
 
+// Calls that have not ended are let go, and what is finished is written in the time that is left.
+static void hand_over_is_late(struct event_loop_timer *timer) {
+    struct partition *partition = CONTAINER_OF(timer, struct partition, hand_over_timer);
+    partition->is_late = true;
+    timer->expired = hand_over_is_due;
+    event_loop_timer_start(partition->lane->loop, timer, partition->last_reserve_us);
+    lane_mark(partition->lane, partition);
+}
+
+static void start_hand_over_timer(struct partition *partition, int64_t hand_over_us) {
+    int64_t reserve_us = hand_over_us / 4 < LAST_RESERVE_US ? hand_over_us / 4 : LAST_RESERVE_US;
+    bool can_write = partition->writes_last && reserve_us > 0;
+    partition->last_reserve_us = reserve_us;
+    partition->hand_over_timer.expired = can_write ? hand_over_is_late : hand_over_is_due;
+    event_loop_timer_start(partition->lane->loop, &partition->hand_over_timer,
+                           can_write ? hand_over_us - reserve_us : hand_over_us);
+}
+
 void partition_revoke(struct partition *partition, int64_t hand_over_us) {
     bool is_claimed = partition->state == PARTITION_FED && is_of_events(partition);
     partition->state = PARTITION_HANDING_OVER;
@@ -343,51 +361,8 @@ void partition_revoke(struct partition *partition, int64_t hand_over_us) {
     }
     forget_early(partition);
     queue_table_each(&partition->queues, forget_waiting, NULL);
-    partition->hand_over_timer.expired = hand_over_is_due;
-    event_loop_timer_start(partition->lane->loop, &partition->hand_over_timer, hand_over_us);
+    start_hand_over_timer(partition, hand_over_us);
     lane_mark(partition->lane, partition);
-}
-
-static void live_written(void *context, int64_t offset) {
-    (void)offset;
-    struct partition *partition = context;
-    partition->live_post = NULL;
-    lane_mark(partition->lane, partition);
-}
-
-static void write_live(struct partition *partition, int64_t position) {
-    struct lane *lane = partition->lane;
-    struct cursor_post_options options = {
-        .log = lane->log, .loop = lane->loop, .stored = live_written, .context = partition};
-    struct cursor_record record = {.kind = CURSOR_LIVE,
-                                   .partition = partition->number,
-                                   .epoch = partition->epoch,
-                                   .position = position,
-                                   .until = CURSOR_NO_END,
-                                   .written_us = clock_wall_us()};
-    look_at_count(partition);
-    partition->live_written = position;
-    partition->live_written_us = event_loop_now_us(lane->loop);
-    partition->live_post = cursor_post_record(&options, &record);
-}
-
-static void live_is_due(struct event_loop_timer *timer) {
-    struct partition *partition = CONTAINER_OF(timer, struct partition, live_timer);
-    lane_mark(partition->lane, partition);
-}
-
-static void write_live_if_due(struct partition *partition, int64_t position) {
-    int64_t due_us = partition->live_written_us + LIVE_INTERVAL_US;
-    int64_t left_us = due_us - event_loop_now_us(partition->lane->loop);
-    if (position <= partition->live_written || partition->live_post) {
-        return;
-    }
-    if (left_us <= 0) {
-        write_live(partition, position);
-    } else if (partition->live_timer.heap_index == 0) {
-        partition->live_timer.expired = live_is_due;
-        event_loop_timer_start(partition->lane->loop, &partition->live_timer, left_us);
-    }
 }
 
 static void hand_over_queue(void *context, struct subscription_queue *queue) {
@@ -398,16 +373,12 @@ static void hand_over_queue(void *context, struct subscription_queue *queue) {
 
 // Where the next owner goes on. Done when the log has confirmed all of it.
 static bool last_is_written(struct partition *partition) {
-    bool is_writing = partition->live_post != NULL;
+    bool is_writing = false;
     if (!partition->writes_last) {
         return true;
     }
     queue_table_each(&partition->queues, hand_over_queue, &is_writing);
-    int64_t position = offset_tracker_position(&partition->tracker);
-    if (!partition->live_post && position > partition->live_written) {
-        write_live(partition, position);
-        is_writing = true;
-    }
+    is_writing |= live_record_hand_over(partition);
     return !is_writing;
 }
 
@@ -419,10 +390,10 @@ void partition_settle(struct partition *partition) {
         backlog_set(partition->backlog, partition->number, partition, position);
     }
     if (partition->state == PARTITION_FED && is_of_events(partition)) {
-        write_live_if_due(partition, position);
+        live_record_settle(partition);
         laggards_watch(partition);
-    } else if (partition->state == PARTITION_HANDING_OVER && partition->running == 0 &&
-               last_is_written(partition)) {
+    } else if (partition->state == PARTITION_HANDING_OVER &&
+               (partition->running == 0 || partition->is_late) && last_is_written(partition)) {
         release(partition);
     }
 }

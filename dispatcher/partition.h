@@ -2,8 +2,8 @@
 // which deliveries came of that, and what may be committed. One object for each assignment; it is
 // made on the consumer's thread and belongs to its lane's loop from then on.
 //
-//                              claimed           nothing runs any more, and the last positions are
-//   create        start       (claim.h)   revoke   written; or the time is up
+//                              claimed           nothing runs any more, or the time is nearly up,
+//   create        start       (claim.h)   revoke   and the last positions are written; or it is up
 //   ──────▶ NEW ────────▶ CLAIMING ──▶ FED ────▶ HANDING_OVER ───────────────────▶ released, gone
 //                             └──────────┴─── lost, stopped: gone at once ─────▶
 //
@@ -28,6 +28,7 @@
 #include <stdint.h>
 
 #include "core/base/event_loop.h"
+#include "dispatcher/live_record.h"
 #include "dispatcher/offset_tracker.h"
 #include "dispatcher/replays.h"
 #include "dispatcher/starts.h"
@@ -37,7 +38,6 @@
 
 struct claim;
 struct cursor_fold;
-struct cursor_post;
 struct early_records;
 struct lane;
 
@@ -70,10 +70,10 @@ struct partition {
     struct early_records *early;
     struct starts starts;
     struct replays replays;
-    struct cursor_post *live_post; // the live position on its way to the stream of cursors
-    int64_t live_written, live_written_us;
-    struct event_loop_timer live_timer; // something is still to be written
-    bool writes_last;                   // HANDING_OVER: was claimed
+    struct live_record live;
+    bool writes_last;        // HANDING_OVER: was claimed
+    int64_t last_reserve_us; // HANDING_OVER: to write in, when calls do not end
+    bool is_late;            // HANDING_OVER: calls are not waited for any more
     struct event_loop_timer laggard_timer;
     int64_t full_since_us; // laggards': 0 = is not full
 
@@ -112,6 +112,8 @@ void partition_replays_changed(struct partition *partition);
 // The end of a turn in which it was marked.
 void partition_settle(struct partition *partition);
 
+// Now and then: partitions may have been added, and each node has less of the whole then.
+void partition_look_at_count(const struct partition *partition);
 // For what takes records: counts the event in, held open until partition_delivery_finished is
 // called for it. NULL: the log gave it twice, and the reference is given back.
 struct taken_event *partition_take_event(struct partition *partition,

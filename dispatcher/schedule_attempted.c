@@ -6,6 +6,7 @@
 #include "core/base/memory.h"
 #include "core/events/event.h"
 #include "dispatcher/attempt.h"
+#include "dispatcher/cursor.h"
 #include "dispatcher/delivery_outcome.h"
 #include "dispatcher/partition.h"
 #include "dispatcher/retry_policy.h"
@@ -120,9 +121,19 @@ static void put_back(struct delivery *delivery, const struct invocation_result *
 }
 
 // An attempt has failed for good, or for now.
+// That it was tried is to be known after a crash, too.
+static void tell_tried(const struct delivery *delivery) {
+    if (delivery->taken->cursor) {
+        cursor_note_news(delivery->taken->cursor);
+    } else {
+        delivery->queue->partition->live.fresh++;
+    }
+}
+
 static void follow_failure(struct delivery *delivery, const struct retry_verdict *verdict,
                            const struct invocation_result *result) {
     keep_reason(delivery, result);
+    tell_tried(delivery);
     if (delivery->queue->is_gone) {
         schedule_unsubscribe_started(delivery, result);
     } else if (verdict->step == RETRY_GIVE_UP && verdict->reason == GIVE_UP_GONE) {

@@ -355,7 +355,8 @@ static inline void test_put_subscription(struct dispatcher_test *test, const cha
     char document[1024];
     snprintf(document, sizeof document,
              "{\"space\":\"default\",\"subscriptionId\":\"%s\",\"type\":\"async\",\"eventType\":"
-             "\"%s\",\"functionId\":\"%s\",\"method\":\"POST\",\"path\":\"/\",\"delivery\":%s}",
+             "\"%s\",\"functionId\":\"%s\",\"method\":\"POST\",\"path\":\"/\","
+             "\"created\":\"2026-11-25T00:00:00Z\",\"delivery\":%s}",
              id, event_type, function_id, delivery ? delivery : "{}");
     test_put(test, RESOURCE_SUBSCRIPTION, id, document);
 }

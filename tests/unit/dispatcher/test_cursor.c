@@ -119,6 +119,39 @@ static void whose_calls_fail_is_probed_and_gets_everything(void **state) {
     assert_int_equal(test_committed(test), 310);
 }
 
+// Of each event, one after the other.
+static void assert_attempts_grow(struct dispatcher_test *test, const char *path) {
+    for (size_t i = 0; i < test->call_count; i++) {
+        struct test_call call = test_call_at(test, i);
+        unsigned before = 0;
+        for (size_t j = 0; j < i; j++) {
+            struct test_call earlier = test_call_at(test, j);
+            before = strcmp(earlier.event_id, call.event_id) == 0 ? earlier.attempt : before;
+        }
+        if (strcmp(call.path, path) == 0) {
+            assert_int_equal(call.attempt, before + 1);
+        }
+    }
+}
+
+static void attempts_go_on_to_count_while_it_is_detached(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "bad", "/gate", "{\"maxInFlight\":8,\"retry\":{\"initialMs\":1}}");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 40);
+    test_await_metric(dispatcher_metrics()->circuits_open, 1);
+    await_detached(1);
+    test_close_dispatcher(test); // The next owner knows as well.
+    test_start_dispatcher(test);
+    await_detached(1);
+    atomic_store(&test->gate_is_open, true);
+    await_each(test, "/gate", 0, 40);
+    await_detached(0);
+    test_close_dispatcher(test);
+    assert_attempts_grow(test, "/gate");
+    assert_true(test_count_calls(test, "/gate", NULL) >= 50);
+}
+
 static void cursors_that_the_log_does_not_take_are_written_again(void **state) {
     struct dispatcher_test *test = *state;
     test_subscribe(test, "good", "/ok", NULL);
@@ -295,6 +328,7 @@ int main(void) {
         TEST(who_hangs_does_not_hold_up_the_others),
         TEST(who_hangs_gets_everything_after_a_crash),
         TEST(whose_calls_fail_is_probed_and_gets_everything),
+        TEST(attempts_go_on_to_count_while_it_is_detached),
         TEST(cursors_that_the_log_does_not_take_are_written_again),
         TEST(a_hand_over_in_the_middle_repeats_only_what_runs),
         TEST(a_deleted_subscription_leaves_no_cursor),

@@ -20,7 +20,8 @@ static void put_replay(struct dispatcher_test *test, const char *id, const char 
     char document[512];
     snprintf(document, sizeof document,
              "{\"space\":\"default\",\"replayId\":\"%s\",\"subscriptionId\":\"%s\","
-             "\"created\":\"2026-11-25T00:00:00Z\",\"partitions\":%s}",
+             "\"created\":\"2026-11-25T00:00:00Z\","
+             "\"subscriptionCreated\":\"2026-11-25T00:00:00Z\",\"partitions\":%s}",
              id, subscription, parts);
     test_put(test, RESOURCE_REPLAY, id, document);
 }

@@ -1,0 +1,247 @@
+#include "dispatcher/live_record.h"
+
+#include "core/base/clock.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/subscriptions/routes.h"
+#include "dispatcher/cursor.h"
+#include "dispatcher/cursor_post.h"
+#include "dispatcher/delivery.h"
+#include "dispatcher/lane.h"
+#include "dispatcher/partition.h"
+#include "dispatcher/subscription_queue.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+// When nothing but the position has moved, which the group knows as well.
+#define POSITION_INTERVAL_US 10000000
+#define INTERVAL_US 1000000
+#define SHORT_INTERVAL_US 50000
+#define FRESH_MANY 16
+
+_Static_assert(SUBSCRIPTION_FINGERPRINT_SIZE == CURSOR_FINGERPRINT_SIZE, "of one text");
+
+void live_record_claimed(struct partition *partition, const struct cursor_record *record) {
+    struct live_record *live = &partition->live;
+    if (record && record->position > offset_tracker_position(&partition->tracker)) {
+        // The group's position is missing, or older: everything below is finished all the same.
+        offset_tracker_pass(&partition->tracker, record->position);
+    }
+    if (record) {
+        live_progress_restore(&live->progress, record);
+    }
+    live->written = offset_tracker_position(&partition->tracker);
+    live->written_us = event_loop_now_us(partition->lane->loop);
+}
+
+bool live_record_match(struct partition *partition, const struct route_match *match, int64_t offset,
+                       struct tried *ret_tried) {
+    return live_progress_match(&partition->live.progress, match->subscription->fingerprint, offset,
+                               offset_tracker_position(&partition->tracker), ret_tried);
+}
+
+void live_record_finished(struct partition *partition, int64_t offset) {
+    partition->live.fresh += offset >= offset_tracker_position(&partition->tracker);
+}
+
+void live_record_forgotten(struct partition *partition, const struct delivery *delivery) {
+    struct tried tried;
+    partition->live.forgotten++;
+    delivery_tried(delivery, &tried);
+    live_progress_leave(&partition->live.progress, delivery->queue->subscription->fingerprint,
+                        &tried);
+}
+
+// --- What it says.
+
+struct gathering {
+    struct live_writing writing;
+    struct tried *unfinished;
+    size_t count, capacity;
+    size_t deliveries; // of all queues
+};
+
+static void gather_list(struct gathering *gathering, const struct delivery_list *list) {
+    for (const struct delivery *delivery = list->first; delivery; delivery = delivery->next) {
+        if (delivery->taken->cursor) {
+            continue;
+        }
+        if (gathering->count == gathering->capacity) {
+            gathering->capacity = gathering->capacity > 0 ? gathering->capacity * 2 : 64;
+            gathering->unfinished = memory_resize(gathering->unfinished, gathering->capacity,
+                                                  sizeof *gathering->unfinished);
+        }
+        delivery_tried(delivery, &gathering->unfinished[gathering->count++]);
+    }
+}
+
+static void gather_queue(void *context, struct subscription_queue *queue) {
+    struct gathering *gathering = context;
+    if (queue->replay) {
+        return;
+    }
+    gathering->count = 0;
+    gather_list(gathering, &queue->held);
+    gather_list(gathering, &queue->waiting);
+    gather_list(gathering, &queue->started);
+    gathering->deliveries += gathering->count;
+    int64_t from = queue->cursor ? cursor_live_from(queue->cursor) : 0;
+    live_progress_write(&gathering->writing, queue->subscription->fingerprint, from,
+                        gathering->unfinished, gathering->count);
+}
+
+static size_t awaited_deliveries(const struct partition *partition) {
+    size_t count = 0;
+    for (const struct offset_tracker_entry *entry = partition->tracker.first; entry;
+         entry = entry->next) {
+        count += CONTAINER_OF(entry, struct taken_event, place)->open_deliveries;
+    }
+    return count;
+}
+
+static void drop_shares(struct cursor_record *record) {
+    for (size_t i = 0; i < record->share_count; i++) {
+        offset_ranges_clear(&record->shares[i].finished);
+        tried_list_clear(&record->shares[i].tried);
+    }
+    record->share_count = 0;
+}
+
+// What is not accounted for must not be passed over by anybody.
+static void check_account(const struct partition *partition, const struct gathering *gathering) {
+    static struct log_limit limit;
+    uint64_t suppressed;
+    size_t awaited = awaited_deliveries(partition);
+    size_t found = gathering->deliveries + partition->live.forgotten;
+    if (awaited == found) {
+        return;
+    }
+    drop_shares(gathering->writing.record);
+    if (log_limit_allows(&limit, 1, &suppressed)) {
+        log_line(LOG_ERROR, "deliveries of a partition do not add up",
+                 LOG_NUMBER("partition", partition->number),
+                 LOG_NUMBER("awaited", (int64_t)awaited), LOG_NUMBER("found", (int64_t)found),
+                 LOG_NUMBER("suppressed", (int64_t)suppressed));
+    }
+}
+
+static void describe(struct partition *partition, struct cursor_record *ret_record) {
+    *ret_record = (struct cursor_record){.kind = CURSOR_LIVE,
+                                         .partition = partition->number,
+                                         .epoch = partition->epoch,
+                                         .position = offset_tracker_position(&partition->tracker),
+                                         .until = CURSOR_NO_END,
+                                         .written_us = clock_wall_us()};
+    struct gathering gathering = {.writing = {.progress = &partition->live.progress,
+                                              .record = ret_record,
+                                              .next_offset = partition->tracker.next_offset}};
+    live_progress_write_begin(&gathering.writing);
+    queue_table_each(&partition->queues, gather_queue, &gathering);
+    live_progress_write_end(&gathering.writing);
+    check_account(partition, &gathering);
+    free(gathering.unfinished);
+}
+
+// --- When it is written.
+
+static void stored(void *context, int64_t offset) {
+    (void)offset;
+    struct partition *partition = context;
+    partition->live.post = NULL;
+    lane_mark(partition->lane, partition);
+}
+
+static size_t size_of(const struct cursor_record *record) {
+    size_t size = 128;
+    for (size_t i = 0; i < record->share_count; i++) {
+        size += 64 + 16 * record->shares[i].finished.count + 72 * record->shares[i].tried.count;
+    }
+    return size;
+}
+
+static void write_now(struct partition *partition) {
+    struct live_record *live = &partition->live;
+    struct lane *lane = partition->lane;
+    struct cursor_post_options options = {
+        .log = lane->log, .loop = lane->loop, .stored = stored, .context = partition};
+    struct cursor_record record;
+    partition_look_at_count(partition);
+    describe(partition, &record);
+    if (record.position > live->written || record.share_count > 0) {
+        live->written = record.position;
+        live->written_bytes = size_of(&record);
+        live->post = cursor_post_record(&options, &record);
+    }
+    live->fresh = 0;
+    live->written_us = event_loop_now_us(lane->loop);
+    cursor_record_clear(&record);
+}
+
+static int64_t interval_us(const struct partition *partition) {
+    const struct live_record *live = &partition->live;
+    if (live->fresh == 0) {
+        return POSITION_INTERVAL_US;
+    }
+    if (live->fresh < FRESH_MANY) {
+        return INTERVAL_US;
+    }
+    int64_t partitions = 0;
+    for (const struct partition *other = partition->lane->partitions; other; other = other->next) {
+        partitions += other->tier == PARTITION_OF_EVENTS;
+    }
+    int64_t by_size = partitions * (int64_t)live->written_bytes * 1000000 / LIVE_BYTES_PER_SECOND;
+    return by_size > SHORT_INTERVAL_US ? by_size : SHORT_INTERVAL_US;
+}
+
+static void is_due(struct event_loop_timer *timer) {
+    struct partition *partition = CONTAINER_OF(timer, struct partition, live.timer);
+    lane_mark(partition->lane, partition);
+}
+
+static void wait_until(struct partition *partition, int64_t due_us) {
+    struct live_record *live = &partition->live;
+    struct event_loop *loop = partition->lane->loop;
+    if (live->timer.heap_index != 0) {
+        if (live->timer_due_us <= due_us) {
+            return;
+        }
+        event_loop_timer_stop(loop, &live->timer);
+    }
+    live->timer_due_us = due_us;
+    live->timer.expired = is_due;
+    event_loop_timer_start(loop, &live->timer, due_us - event_loop_now_us(loop));
+}
+
+void live_record_settle(struct partition *partition) {
+    struct live_record *live = &partition->live;
+    int64_t position = offset_tracker_position(&partition->tracker);
+    if (live->post || (position <= live->written && live->fresh == 0)) {
+        return;
+    }
+    int64_t due_us = live->written_us + interval_us(partition);
+    if (event_loop_now_us(partition->lane->loop) >= due_us) {
+        write_now(partition);
+    } else {
+        wait_until(partition, due_us);
+    }
+}
+
+bool live_record_hand_over(struct partition *partition) {
+    struct live_record *live = &partition->live;
+    if (!live->post && (live->fresh > 0 || (live->forgotten > 0 && !live->has_told) ||
+                        offset_tracker_position(&partition->tracker) > live->written)) {
+        live->has_told = true;
+        write_now(partition);
+    }
+    return live->post != NULL;
+}
+
+void live_record_stop(struct partition *partition) {
+    struct live_record *live = &partition->live;
+    if (live->post) {
+        cursor_post_forget(live->post);
+    }
+    event_loop_timer_stop(partition->lane->loop, &live->timer);
+    live_progress_clear(&live->progress);
+}

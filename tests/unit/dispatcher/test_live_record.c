@@ -1,0 +1,274 @@
+// What is finished beyond the live position of a partition, and what was tried there, survives.
+#include "tests/unit/dispatcher/dispatcher_test.h"
+
+#include "core/cursors/cursor_record.h"
+
+static int set_up(void **state) {
+    struct dispatcher_test *test = test_create(1, 1);
+    test->options.tiers = &no_parking;
+    *state = test;
+    return 0;
+}
+
+static int tear_down(void **state) {
+    test_destroy(*state);
+    return 0;
+}
+
+// The newest record of the live position in the stream of cursors.
+struct look {
+    struct event_log_slice slice;
+    sem_t done;
+};
+
+static void looked(struct event_log_slice *slice) {
+    sem_post(&CONTAINER_OF(slice, struct look, slice)->done);
+}
+
+static bool read_live(struct dispatcher_test *test, struct cursor_record *ret_record) {
+    struct look look = {.slice = {.stream = EVENT_LOG_CURSORS,
+                                  .from_offset = EVENT_LOG_BEGINNING,
+                                  .max_records = 10000,
+                                  .loop = test->server_loop.loop,
+                                  .done = looked}};
+    bool is_found = false;
+    sem_init(&look.done, 0, 0);
+    assert_int_equal(event_log_read(test->log, &look.slice), STATUS_OK);
+    while (sem_wait(&look.done) != 0) {
+    }
+    assert_int_equal(look.slice.status, STATUS_OK);
+    for (size_t i = look.slice.count; i > 0 && !is_found; i--) {
+        const struct record *record = &look.slice.records[i - 1].record;
+        struct cursor_record parsed;
+        if (record->has_value && cursor_record_parse(record->value, &parsed, NULL) == STATUS_OK) {
+            is_found = parsed.kind == CURSOR_LIVE;
+            if (is_found) {
+                *ret_record = parsed;
+            } else {
+                cursor_record_clear(&parsed);
+            }
+        }
+    }
+    event_log_slice_clear(&look.slice);
+    sem_destroy(&look.done);
+    return is_found;
+}
+
+// Until somebody is told to have finished the offset.
+static void await_told(struct dispatcher_test *test, int64_t offset) {
+    struct timespec until = test_deadline();
+    struct timespec now;
+    do {
+        struct cursor_record record;
+        bool is_told = false;
+        if (read_live(test, &record)) {
+            for (size_t i = 0; i < record.share_count; i++) {
+                is_told |= offset_ranges_contain(&record.shares[i].finished, offset);
+            }
+            cursor_record_clear(&record);
+        }
+        if (is_told) {
+            return;
+        }
+        sched_yield();
+        clock_gettime(CLOCK_REALTIME, &now);
+    } while (now.tv_sec < until.tv_sec);
+    fail_msg("offset %lld is not told of", (long long)offset);
+}
+
+// Of an event that comes twice, the later one.
+static unsigned last_attempt(struct dispatcher_test *test, const char *path, const char *id) {
+    unsigned attempt = 0;
+    for (size_t i = 0; i < test->call_count; i++) {
+        struct test_call call = test_call_at(test, i);
+        if (strcmp(call.path, path) == 0 && strcmp(call.event_id, id) == 0) {
+            attempt = call.attempt;
+        }
+    }
+    return attempt;
+}
+
+static void subscribe_one_that_hangs(struct dispatcher_test *test) {
+    test_subscribe(test, "quick", "/ok", NULL);
+    test_subscribe(test, "hangs", "/hold", "{\"timeoutMs\":900000}");
+}
+
+static void what_is_finished_is_not_delivered_again_after_a_crash(void **state) {
+    struct dispatcher_test *test = *state;
+    subscribe_one_that_hangs(test);
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 20);
+    test_await_calls(test, "/ok", NULL, 20);
+    await_told(test, 19);
+    test_crash_dispatcher(test);
+    assert_int_equal(test_committed(test), 0);
+    test_start_dispatcher(test);
+    test_await_calls(test, "/hold", NULL, 40);
+    test_emit_id(test, "after");
+    test_await_calls(test, "/ok", "after", 1);
+    test_let_go(test, false);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/ok", NULL), 21);
+    assert_int_equal(test_committed(test), 21);
+}
+
+static void a_second_crash_soon_after_knows_of_it_as_well(void **state) {
+    struct dispatcher_test *test = *state;
+    subscribe_one_that_hangs(test);
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 20);
+    test_await_calls(test, "/ok", NULL, 20);
+    await_told(test, 19);
+    for (size_t crashes = 1; crashes <= 3; crashes++) {
+        test_crash_dispatcher(test);
+        test_start_dispatcher(test);
+        test_await_calls(test, "/hold", NULL, 20 * (crashes + 1));
+    }
+    test_let_go(test, false);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/ok", NULL), 20);
+    assert_int_equal(test_committed(test), 20);
+}
+
+// Its id is the same, but it is not the one that has finished them.
+static void another_subscription_of_the_same_id_is_passed_over_by_nobody(void **state) {
+    struct dispatcher_test *test = *state;
+    subscribe_one_that_hangs(test);
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 5);
+    test_await_calls(test, "/ok", NULL, 5);
+    await_told(test, 4);
+    test_crash_dispatcher(test);
+    test_put(test, RESOURCE_SUBSCRIPTION, "quick", NULL);
+    test_put(test, RESOURCE_SUBSCRIPTION, "quick",
+             "{\"space\":\"default\",\"subscriptionId\":\"quick\",\"type\":\"async\",\"eventType\":"
+             "\"test\",\"functionId\":\"quick\",\"method\":\"POST\",\"path\":\"/\","
+             "\"created\":\"2026-11-25T00:00:01Z\"}");
+    test_start_dispatcher(test);
+    test_await_calls(test, "/ok", NULL, 10);
+    test_let_go(test, false);
+    test_close_dispatcher(test);
+    assert_int_equal(test_committed(test), 5);
+}
+
+static void a_new_subscription_is_passed_over_by_nobody(void **state) {
+    struct dispatcher_test *test = *state;
+    subscribe_one_that_hangs(test);
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 5);
+    test_await_calls(test, "/ok", NULL, 5);
+    await_told(test, 4);
+    test_crash_dispatcher(test);
+    test_subscribe(test, "new", "/status/204", NULL);
+    test_start_dispatcher(test);
+    test_await_calls(test, "/status/204", NULL, 5);
+    test_let_go(test, false);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/ok", NULL), 5);
+}
+
+static void a_hand_over_repeats_only_the_calls_that_do_not_end(void **state) {
+    struct dispatcher_test *test = *state;
+    test->options.hand_over_ms = 2000;
+    subscribe_one_that_hangs(test);
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 20);
+    test_await_calls(test, "/ok", NULL, 20);
+    test_await_calls(test, "/hold", NULL, 20);
+    event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
+    test_await_calls(test, "/hold", NULL, 40);
+    test_emit_id(test, "after");
+    test_await_calls(test, "/ok", "after", 1);
+    test_let_go(test, false);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/ok", NULL), 21);
+}
+
+// What waited is forgotten, and told to be unfinished.
+static void a_hand_over_loses_nothing_that_waits(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "quick", "/ok", NULL);
+    test_subscribe(test, "narrow", "/hold", "{\"maxInFlight\":2}");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 50);
+    test_await_calls(test, "/ok", NULL, 50);
+    test_await_calls(test, "/hold", NULL, 2);
+    event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
+    test_let_go(test, false);
+    test_await_calls(test, "/hold", NULL, 50);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/ok", NULL), 50);
+    assert_int_equal(test_count_calls(test, "/hold", NULL), 50);
+    assert_int_equal(test_committed(test), 50);
+}
+
+static void await_none_waits_for_a_retry(void) {
+    struct timespec until = test_deadline();
+    struct timespec now;
+    do {
+        sched_yield();
+        clock_gettime(CLOCK_REALTIME, &now);
+    } while (metric_value(dispatcher_metrics()->retries_waiting) > 0 && now.tv_sec < until.tv_sec);
+    assert_int_equal(metric_value(dispatcher_metrics()->retries_waiting), 0);
+}
+
+// When the last calls of a hand-over fail, its circuit opens; what waited is forgotten by then.
+static void a_circuit_that_opens_in_a_hand_over_loses_nothing(void **state) {
+    struct dispatcher_test *test = *state;
+    test->options.hand_over_ms = 60000;
+    test_subscribe(test, "later", "/later", NULL);
+    test_subscribe(test, "s", "/hold", "{\"maxInFlight\":12,\"retry\":{\"initialMs\":1}}");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 60);
+    test_await_calls(test, "/hold", NULL, 12);
+    test_emit_id(test, "first");
+    test_await_metric(dispatcher_metrics()->retries_waiting, 1);
+    test->held_status = 500;
+    event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
+    await_none_waits_for_a_retry(); // It hands over.
+    test_let_go(test, true);
+    test_await_metric(dispatcher_metrics()->circuits_open, 1);
+    test->held_status = 200;
+    test_let_go(test, false);
+    for (size_t i = 0; i < 60; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", i);
+        test_await_calls(test, "/hold", id, i < 12 ? 2 : 1);
+    }
+}
+
+static void attempts_go_on_to_count_after_a_hand_over(void **state) {
+    struct dispatcher_test *test = *state;
+    test->options.hand_over_ms = 60000;
+    test_subscribe(test, "s", "/later", NULL);
+    test_start_dispatcher(test);
+    test_emit_id(test, "first");
+    test_await_metric(dispatcher_metrics()->retries_waiting, 1);
+    for (unsigned attempt = 2; attempt <= 4; attempt++) {
+        event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
+        test_await_calls(test, "/later", "first", attempt);
+        assert_int_equal(last_attempt(test, "/later", "first"), attempt);
+    }
+    assert_string_equal(test_call_at(test, 3).reason, "status 429");
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_finished_is_not_delivered_again_after_a_crash,
+                                        set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_second_crash_soon_after_knows_of_it_as_well, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(
+            another_subscription_of_the_same_id_is_passed_over_by_nobody, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_new_subscription_is_passed_over_by_nobody, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_hand_over_repeats_only_the_calls_that_do_not_end, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(a_hand_over_loses_nothing_that_waits, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_circuit_that_opens_in_a_hand_over_loses_nothing, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(attempts_go_on_to_count_after_a_hand_over, set_up,
+                                        tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
