@@ -70,6 +70,7 @@ void cursor_restore(struct subscription_queue *queue, const struct cursor_record
     for (size_t i = 0; i < record->tried.count; i++) {
         tried_list_put(&cursor->tried, &record->tried.items[i]);
     }
+    cursor_inherit_live(cursor); // It may have been live still, or partly.
 }
 
 void cursor_destroy(struct cursor *cursor) {

@@ -24,7 +24,8 @@
 //      the start of a new subscription is none of its deliveries.
 //   2. Live matching goes on at exactly one offset (until), and the cursor serves everything below
 //      it: no gap, and nothing twice.
-//   3. The removal is written only when everything below until is finished.
+//   3. The removal is written only when everything below until is finished, and live matching has
+//      passed by it: else that would deliver it, too.
 //   4. One record at a time is on its way, so that they lie in the log in their order.
 //   5. What a call that ran while it was detached brings counts: its delivery is taken over.
 //   6. Memory is bounded: at most CURSOR_EVENTS_MAX events and CURSOR_SLICE_BYTES plus one slice.

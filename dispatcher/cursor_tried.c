@@ -10,6 +10,7 @@ void cursor_keep_tried(struct cursor *cursor, const struct delivery *delivery) {
     delivery_tried(delivery, &tried);
     if (tried.attempts > 0) {
         tried_list_put(&cursor->tried, &tried);
+        cursor->has_news = true;
     }
 }
 

@@ -9,6 +9,7 @@
 #include "dispatcher/schedule.h"
 
 #define WRITE_INTERVAL_US 1000000
+#define LOOK_AGAIN_US 50000
 
 static void write_record(struct cursor *cursor, struct cursor_record *ret_record) {
     const struct subscription *subscription = cursor->queue->subscription;
@@ -33,6 +34,13 @@ static void write_record(struct cursor *cursor, struct cursor_record *ret_record
 }
 
 static void record_stored(void *context, int64_t offset);
+
+// Live matching has still to pass by what is the cursor's. It can be behind: the cursor reads by
+// itself.
+static bool has_live_to_pass(const struct cursor *cursor) {
+    return cursor->state == CURSOR_ATTACHING && !cursor->is_doomed &&
+           cursor_live_next(cursor) < cursor->until;
+}
 
 static bool is_over(const struct cursor *cursor) {
     if (cursor->progress.count > 0 || cursor->start_post) {
@@ -64,13 +72,23 @@ static void post(struct cursor *cursor, bool is_removal) {
     cursor_record_clear(&record);
 }
 
+static void end_or_look_again(struct cursor *cursor) {
+    if (!has_live_to_pass(cursor)) {
+        post(cursor, cursor->is_doomed || !cursor->queue->replay);
+    } else if (cursor->is_changed) {
+        post(cursor, false);
+    } else if (cursor->timer.heap_index == 0) {
+        event_loop_timer_start(cursor->partition->lane->loop, &cursor->timer, LOOK_AGAIN_US);
+    }
+}
+
 void cursor_write_if_needed(struct cursor *cursor) {
     struct event_loop *loop = cursor->partition->lane->loop;
     if (cursor->post || cursor->state == CURSOR_ENDING || !partition_is_fed(cursor->partition)) {
         return;
     }
     if (is_over(cursor)) {
-        post(cursor, cursor->is_doomed || !cursor->queue->replay);
+        end_or_look_again(cursor);
         return;
     }
     if (cursor->state == CURSOR_STARTING) {

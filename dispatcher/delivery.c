@@ -98,8 +98,9 @@ struct delivery_list *delivery_list_of(const struct delivery *delivery) {
 _Static_assert(TRIED_REASON_SIZE == sizeof((struct delivery){0}.reason), "of one text");
 
 void delivery_tried(const struct delivery *delivery, struct tried *ret_tried) {
-    // Of a first call that runs nothing is known yet.
-    bool is_first = delivery->state == DELIVERY_IN_FLIGHT && delivery->attempts == 1;
+    // Of a first call that runs nothing is known yet: why it failed is noted when it has.
+    bool is_first = delivery->state == DELIVERY_IN_FLIGHT && delivery->attempts == 1 &&
+                    delivery->reason[0] == '\0';
     *ret_tried = (struct tried){.offset = delivery->taken->place.offset,
                                 .attempts = is_first ? 0 : delivery->attempts,
                                 .first_us = delivery->first_us,

@@ -128,8 +128,9 @@ static void assert_attempts_grow(struct dispatcher_test *test, const char *path)
             struct test_call earlier = test_call_at(test, j);
             before = strcmp(earlier.event_id, call.event_id) == 0 ? earlier.attempt : before;
         }
-        if (strcmp(call.path, path) == 0) {
-            assert_int_equal(call.attempt, before + 1);
+        if (strcmp(call.path, path) == 0 && call.attempt != before + 1) {
+            fail_msg("event %s: call %zu is attempt %u after %u", call.event_id, i, call.attempt,
+                     before);
         }
     }
 }
@@ -232,12 +233,14 @@ static void what_retention_took_from_a_cursor_is_counted(void **state) {
     struct dispatcher_test *test = *state;
     struct metric *lost = dispatcher_metrics()->events_lost;
     int64_t lost_before = metric_value(lost);
+    struct metric *processed = dispatcher_metrics()->events_processed;
+    int64_t processed_before = metric_value(processed);
     test_subscribe(test, "good", "/ok", NULL);
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
     test_start_dispatcher(test);
     emit_range(test, 0, 100);
     await_each(test, "/ok", 0, 100);
-    await_detached(1);
+    test_await_metric(processed, processed_before + 100); // The live position has passed by all.
     test_close_dispatcher(test);
     event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 50);
     test_start_dispatcher(test);
