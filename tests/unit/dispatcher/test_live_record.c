@@ -167,6 +167,71 @@ static void a_new_subscription_is_passed_over_by_nobody(void **state) {
     assert_int_equal(test_count_calls(test, "/ok", NULL), 5);
 }
 
+// What an owner of that epoch would write, of whom everything is finished.
+static void write_as_owner(struct dispatcher_test *test, int64_t epoch, const char *id,
+                           int64_t end) {
+    struct cursor_share share = {{0}, {0}, {0}};
+    struct cursor_record record = {.kind = CURSOR_LIVE,
+                                   .epoch = epoch,
+                                   .until = CURSOR_NO_END,
+                                   .shares = &share,
+                                   .share_count = 1};
+    const struct snapshot *snapshot = registry_snapshot(test->registry);
+    const struct subscription *subscription =
+        snapshot_subscription(snapshot, BYTES("default"), bytes_of_text(id));
+    memcpy(share.fingerprint, subscription->fingerprint, sizeof share.fingerprint);
+    snapshot_unref(snapshot);
+    offset_ranges_add(&share.finished, 0, end);
+    struct buffer key = {0};
+    struct buffer value = {0};
+    struct cursor_key parts;
+    cursor_record_key(&record, &parts);
+    cursor_key_write(&parts, &key);
+    cursor_record_write(&record, &value);
+    struct record stored = {
+        .key = buffer_bytes(&key), .has_value = true, .value = buffer_bytes(&value)};
+    struct append_answer answer =
+        append_and_wait(test->log, &test->server_loop, EVENT_LOG_CURSORS, &stored);
+    assert_int_equal(answer.status, STATUS_OK);
+    offset_ranges_clear(&share.finished);
+    buffer_clear(&key);
+    buffer_clear(&value);
+}
+
+// After a crash of the owner of epoch 2, who was still calling the function with all five.
+static void start_after_a_record_of(struct dispatcher_test *test, int64_t epoch) {
+    test_subscribe(test, "hangs", "/hold", "{\"timeoutMs\":900000}");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 5);
+    test_await_calls(test, "/hold", NULL, 5);
+    test_crash_dispatcher(test);
+    test_start_dispatcher(test);
+    test_await_calls(test, "/hold", NULL, 10);
+    test_crash_dispatcher(test);
+    write_as_owner(test, epoch, "hangs", 5);
+    test_start_dispatcher(test);
+    test_emit_id(test, "after");
+    test_await_calls(test, "/hold", "after", 1);
+}
+
+static void what_a_former_owner_tells_is_not_believed(void **state) {
+    struct dispatcher_test *test = *state;
+    start_after_a_record_of(test, 1);
+    test_await_calls(test, "/hold", NULL, 16);
+    test_let_go(test, false);
+    test_close_dispatcher(test);
+}
+
+// So that the one before shows something.
+static void what_the_last_owner_tells_is_believed(void **state) {
+    struct dispatcher_test *test = *state;
+    start_after_a_record_of(test, 2);
+    test_let_go(test, false);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/hold", NULL), 11);
+    assert_int_equal(test_committed(test), 6);
+}
+
 static void a_hand_over_repeats_only_the_calls_that_do_not_end(void **state) {
     struct dispatcher_test *test = *state;
     test->options.hand_over_ms = 2000;
@@ -262,6 +327,9 @@ int main(void) {
             another_subscription_of_the_same_id_is_passed_over_by_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_new_subscription_is_passed_over_by_nobody, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_a_former_owner_tells_is_not_believed, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(what_the_last_owner_tells_is_believed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hand_over_repeats_only_the_calls_that_do_not_end, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_hand_over_loses_nothing_that_waits, set_up, tear_down),
