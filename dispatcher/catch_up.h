@@ -25,6 +25,7 @@ struct catch_up {
     struct reading *readings;    // on their way
     size_t reading;              // how many
     size_t bytes;                // of the events that were read and are not finished
+    size_t tried;                // attempts that cursors remember (cursor_tried.c)
 };
 
 // The cursor may have room: it gets its turn.

@@ -68,7 +68,7 @@ void cursor_restore(struct subscription_queue *queue, const struct cursor_record
     cursor->lost = record->lost;
     cursor_progress_init(&cursor->progress, record->position, &record->finished);
     for (size_t i = 0; i < record->tried.count; i++) {
-        tried_list_put(&cursor->tried, &record->tried.items[i]);
+        cursor_put_tried(cursor, &record->tried.items[i]);
     }
     cursor_inherit_live(cursor); // It may have been live still, or partly.
 }
@@ -93,7 +93,7 @@ void cursor_destroy(struct cursor *cursor) {
     event_loop_timer_stop(lane->loop, &cursor->timer);
     cursor_lag_stop(cursor);
     cursor_progress_clear(&cursor->progress);
-    tried_list_clear(&cursor->tried);
+    cursor_clear_tried(cursor);
     metric_add(dispatcher_metrics()->detached, cursor->queue->replay ? 0 : -1);
     cursor->queue->cursor = NULL;
     free(cursor->reason);

@@ -30,7 +30,8 @@
 //   5. What a call that ran while it was detached brings counts: its delivery is taken over.
 //   6. Memory is bounded: at most CURSOR_EVENTS_MAX events and CURSOR_SLICE_BYTES plus one slice.
 //   7. Attempts at what is not finished go on to count when it is forgotten and read again, also by
-//      the next owner: of TRIED_MAX events, those of the lowest offsets; after a crash but for
+//      the next owner: of TRIED_MAX events, those of the lowest offsets, as long as all cursors of
+//      the lane together remember less than 65,536; after a crash but for
 //      those of the last second.
 //   8. While a partition hands over nothing is detached: what waited is forgotten already, and its
 //      offsets are known to the live position alone.

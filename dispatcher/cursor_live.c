@@ -64,7 +64,7 @@ void cursor_inherit_live(struct cursor *cursor) {
                           share->finished.items[i].end);
     }
     for (size_t i = 0; share && i < share->tried.count; i++) {
-        tried_list_put(&cursor->tried, &share->tried.items[i]);
+        cursor_put_tried(cursor, &share->tried.items[i]);
     }
     offset_ranges_cut(&cursor->progress.ranges, cursor->progress.read_offset);
 }

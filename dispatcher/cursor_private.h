@@ -54,6 +54,9 @@ void cursor_skip_to(struct cursor *cursor, int64_t first_offset);
 
 // cursor_tried.c
 
+// Remembers attempts at what is to be read again.
+void cursor_put_tried(struct cursor *cursor, const struct tried *tried);
+void cursor_clear_tried(struct cursor *cursor);
 // For its record: of all that it has and has forgotten.
 void cursor_gather_tried(struct cursor *cursor, struct tried_list *ret_tried);
 // A delivery that was read: goes on from what is known of it.

@@ -13,7 +13,7 @@ void cursor_replay(struct subscription_queue *queue, const struct cursor_record 
     cursor->is_changed = true;
     cursor_progress_init(&cursor->progress, record->position, &record->finished);
     for (size_t i = 0; i < record->tried.count; i++) {
-        tried_list_put(&cursor->tried, &record->tried.items[i]);
+        cursor_put_tried(cursor, &record->tried.items[i]);
     }
 }
 

@@ -126,7 +126,8 @@ static void check_account(const struct partition *partition, const struct gather
     }
 }
 
-static void describe(struct partition *partition, struct cursor_record *ret_record) {
+// Returns how many queues and deliveries it has looked at.
+static size_t describe(struct partition *partition, struct cursor_record *ret_record) {
     *ret_record = (struct cursor_record){.kind = CURSOR_LIVE,
                                          .partition = partition->number,
                                          .epoch = partition->epoch,
@@ -141,6 +142,7 @@ static void describe(struct partition *partition, struct cursor_record *ret_reco
     live_progress_write_end(&gathering.writing);
     check_account(partition, &gathering);
     free(gathering.unfinished);
+    return partition->queues.count + gathering.deliveries;
 }
 
 // --- When it is written.
@@ -167,12 +169,12 @@ static void write_now(struct partition *partition) {
         .log = lane->log, .loop = lane->loop, .stored = stored, .context = partition};
     struct cursor_record record;
     partition_look_at_count(partition);
-    describe(partition, &record);
+    size_t looked_at = describe(partition, &record);
     if (record.position > live->written || record.share_count > 0) {
         live->written = record.position;
-        live->written_bytes = size_of(&record);
         live->post = cursor_post_record(&options, &record);
     }
+    live->written_cost = size_of(&record) + looked_at;
     live->fresh = 0;
     live->written_us = event_loop_now_us(lane->loop);
     cursor_record_clear(&record);
@@ -190,7 +192,7 @@ static int64_t interval_us(const struct partition *partition) {
     for (const struct partition *other = partition->lane->partitions; other; other = other->next) {
         partitions += other->tier == PARTITION_OF_EVENTS;
     }
-    int64_t by_size = partitions * (int64_t)live->written_bytes * 1000000 / LIVE_BYTES_PER_SECOND;
+    int64_t by_size = partitions * (int64_t)live->written_cost * 1000000 / LIVE_BYTES_PER_SECOND;
     return by_size > SHORT_INTERVAL_US ? by_size : SHORT_INTERVAL_US;
 }
 

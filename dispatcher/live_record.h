@@ -36,10 +36,10 @@ struct live_record {
     struct cursor_post *post; // on its way
     int64_t written;          // the position
     int64_t written_us;
-    size_t written_bytes; // about
-    size_t fresh;         // deliveries that were finished beyond the position since
-    size_t forgotten;     // deliveries, unfinished
-    bool has_told;        // of them
+    size_t written_cost; // about its bytes, and one for each queue and delivery that was looked at
+    size_t fresh;        // deliveries that were finished beyond the position since
+    size_t forgotten;    // deliveries, unfinished
+    bool has_told;       // of them
     struct event_loop_timer timer;
     int64_t timer_due_us;
 };
