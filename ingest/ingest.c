@@ -292,13 +292,21 @@ static void gathered(struct event_loop_timer *timer) {
     append_awaited(CONTAINER_OF(timer, struct ingest, gathering));
 }
 
+// The server may have sent this turn's answers before we made one: it gets another turn. Without it
+// a refusal would lie there until something else wakes the loop.
+static bool wants_turn(struct ingest *ingest) {
+    bool wants = ingest->has_refused;
+    ingest->has_refused = false;
+    return wants;
+}
+
 // What was received goes to the log now, or, when the log has much to do, with what comes shortly.
 static bool turn_ended(struct event_loop_hook *hook) {
     struct ingest *ingest = CONTAINER_OF(hook, struct ingest, turn_end);
     append_recordings_if_due(ingest);
     bool has_some = ingest->first_received || ingest->awaited_recordings.first;
     if (!has_some || ingest->gathering.heap_index > 0) {
-        return false;
+        return wants_turn(ingest);
     }
     int64_t gather_us = event_log_gather_us(ingest->options.log, ingest->requests_inside);
     if (gather_us > 0) {
@@ -306,7 +314,7 @@ static bool turn_ended(struct event_loop_hook *hook) {
     } else {
         append_awaited(ingest);
     }
-    return false;
+    return wants_turn(ingest);
 }
 
 enum status ingest_create(const struct ingest_options *options, struct ingest **ret_ingest,

@@ -31,6 +31,7 @@ struct ingest {
     struct event_loop_timer gathering;
     struct reception *first_received, **last_received;
     struct recording_list awaited_recordings; // callers wait for them
+    bool has_refused; // the log has refused something, so there may be an answer that waits
     // Nobody waits for these: handed over every few milliseconds, or when there are many.
     struct recording_list recordings;
     struct event_loop_timer recordings_due;

@@ -165,6 +165,7 @@ void append_received(struct ingest *ingest) {
         struct reception *next = reception->next;
         append_all(reception);
         if (reception->waiting == 0) {
+            ingest->has_refused = true;
             reception_finish(reception);
         }
         reception = next;

@@ -116,6 +116,7 @@ static void append_list(struct ingest *ingest, struct recording_list *list) {
         struct recording *next = recording->next;
         enum status status = event_log_append(ingest->options.log, &recording->append);
         if (status != STATUS_OK) {
+            ingest->has_refused = true;
             recording_end(recording, status);
         }
         recording = next;

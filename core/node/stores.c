@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/event_log/event_log_kinds.h"
 #include "core/registry/registry_store.h"
@@ -18,6 +19,15 @@ static enum status make_folder(const char *path, struct error *error) {
     }
     return error_set(error, STATUS_UNAVAILABLE, "--data: cannot make the folder %s: %s", path,
                      strerror(reason == EEXIST ? ENOTDIR : reason));
+}
+
+// Said once of the folder, rather than of the first file that fails.
+static enum status check_access(const char *path, struct error *error) {
+    return access(path, R_OK | W_OK | X_OK) == 0
+               ? STATUS_OK
+               : error_set(error, STATUS_UNAVAILABLE,
+                           "--data: the folder %s cannot be read and written: %s", path,
+                           strerror(errno));
 }
 
 static void path_in(struct buffer *path, const char *folder, const char *name) {
@@ -112,6 +122,9 @@ enum status stores_open(const struct node_settings *node, struct stores *ret_sto
     enum status status = STATUS_OK;
     if (node_settings_data(node)) {
         status = make_folder(node_settings_data(node), error);
+    }
+    if (status == STATUS_OK && is_embedded) {
+        status = check_access(node_settings_data(node), error);
     }
     if (status == STATUS_OK) {
         status = open_secrets(node, &stores.secrets, error);

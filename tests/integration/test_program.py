@@ -2,8 +2,10 @@
 
 import concurrent.futures
 import json
+import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import time
 
@@ -86,6 +88,64 @@ def test_a_second_process_on_the_same_data_folder_is_refused(make_gateway, tmp_p
     assert result.returncode == 1
     assert str(tmp_path / "data") in result.stderr.splitlines()[-1], result.stderr
     assert gateway.emit("t").status_code == 202
+
+
+def overwrite(path, offset, data):
+    with open(path, "r+b") as file:
+        file.seek(offset)
+        file.write(data)
+
+
+def set_version(path):
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA user_version = 99")
+    database.close()
+
+
+# What happened to a folder -> how, the exit code, and what is said.
+DAMAGES = {
+    "it cannot be read": (lambda data: data.chmod(0), 1, ["--data", "Permission denied"]),
+    "it cannot be written": (lambda data: data.chmod(0o500), 1, ["--data", "Permission denied"]),
+    "its events cannot be written": (lambda data: (data / "events.db").chmod(0o400), 1, ["events.db", "Permission denied"]),
+    "the events' head is broken": (lambda data: overwrite(data / "events.db", 0, b"nothing that it knows"), 1,
+                                   ["events.db", "not a database"]),
+    "the events' pages are broken": (lambda data: overwrite(data / "events.db", 4096, bytes(range(256)) * 200), 1,
+                                     ["events.db", "malformed"]),
+    "the registry is broken": (lambda data: overwrite(data / "registry.db", 4096, bytes(range(256)) * 32), 1,
+                               ["registry.db", "malformed"]),
+    "the events are a newer program's": (lambda data: set_version(data / "events.db"), 2, ["events.db", "version 99"]),
+    "the registry is a newer program's": (lambda data: set_version(data / "registry.db"), 2, ["registry.db", "newer"]),
+    "the key is cut": (lambda data: overwrite(data / "secrets.key", 0, b"x"), 2, ["secrets.key"]),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_data_that_it_cannot_use_ends_it_with_one_clear_line(damage, make_gateway, tmp_path):
+    data = tmp_path / "data"
+    gateway = make_gateway(["dev", "--data", data])
+    assert gateway.emit("t").status_code == 202
+    assert gateway.stop() == 0
+    harm, code, words = DAMAGES[damage]
+    harm(data)
+    # root may do everything, else.
+    prefix = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    result = subprocess.run([*prefix, BINARY, "dev", "--data", data, "--events-port=0", "--config-port=0"],
+                            capture_output=True, text=True, timeout=60, check=False, env=clean_environment())
+    data.chmod(0o700)
+    assert result.returncode == code, result.stderr
+    line, = result.stderr.splitlines()
+    assert line.startswith("event-gateway: ") and all(word in line for word in words), line
+
+
+def test_what_is_made_anew_from_the_log_may_be_broken(make_gateway, tmp_path):
+    data = tmp_path / "data"
+    gateway = make_gateway(["dev", "--data", data])
+    assert gateway.emit("t").status_code == 202
+    assert gateway.stop() == 0
+    index, = data.glob("*.index")
+    overwrite(index, 0, bytes(range(256)) * 64)
+    gateway.start()
+    wait_until(lambda: len(gateway.config("GET", "/v1/spaces/default/events").json()["events"]) == 1, what="the index")
 
 
 def test_settings_come_from_file_and_environment_and_flags_win(tmp_path):
