@@ -228,10 +228,12 @@ static int64_t start_partition(struct kafka_reader *reader, int32_t number,
     kafka_topics_grow(reader->log, reader->options.stream, number + 1);
     kafka_reader_lock(reader);
     struct kafka_partition *partition = kafka_reader_partition(reader, number);
+    // Where none is committed, the start is: what retention takes from there on is known as lost,
+    // also when nothing was ever finished.
     *partition = (struct kafka_partition){
         .state = KAFKA_PARTITION_OURS,
         .position = start,
-        .committed = start,
+        .committed = place->committed,
         .next_offset = start,
         .end_offset = place->end,
     };

@@ -33,7 +33,7 @@ struct kafka_partition {
     bool is_pause_applied;
     bool is_out_of_range; // needs a new place in the log
     int64_t next_offset;  // to be delivered
-    int64_t committed;    // confirmed by the group's coordinator, or where it started
+    int64_t committed;    // confirmed by the group's coordinator; -1 = none
     int64_t hand_over_until_us;
     size_t first_message; // of the batch, plus 1; 0 = none
     size_t last_message;

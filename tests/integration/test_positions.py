@@ -137,3 +137,77 @@ def test_partitions_that_are_added_are_read_from_their_beginning(cluster, make_g
     await_all(live, {*numbers, *range(60, 80)}, "what came after the crash")
     for function in (paused, early, late):
         await_all(function, range(60, 80), "what came after the crash")
+
+
+def listen_for_losses(gateway, function):
+    gateway.register_function("listener", function.url)
+    gateway.subscribe("listener", "eventgateway.subscription.eventslost")
+
+
+def losses(function):
+    """subscription -> how many events it was told to have lost"""
+    found = collections.Counter()
+    for call in function.received():
+        data = call.json()["data"]
+        found[data["subscriptionId"]] += data["count"]
+    return found
+
+
+def make_old(folder):
+    """All events of an embedded store are older than its retention."""
+    database = sqlite3.connect(folder / "events.db")
+    with database:
+        database.execute("UPDATE events SET timestamp_ms = timestamp_ms - 30 * 86400000")
+    database.close()
+
+
+def test_what_retention_takes_from_a_detached_subscription_is_counted(store, make_gateway, make_function, request,
+                                                                      tmp_path):
+    cluster = request.getfixturevalue("cluster") if store == "kafka" else None
+    live, paused, listener = make_function(), make_function(), make_function()
+    gateway = make_gateway(cluster.arguments if cluster else ["dev", "--data", tmp_path / "data"])
+    gateway.register_event_type(EVENT_TYPE)
+    listen_for_losses(gateway, listener)
+    subscribe(gateway, "live", live)
+    subscription = subscribe(gateway, "paused", paused, paused=True)
+    emit(gateway, 0, 100)
+    await_all(live, range(100), "what is live")
+    wait_until(lambda: status_of(gateway, subscription)["lag"] == 100, 60, "the backlog of who is paused")
+    if cluster:
+        cluster.admin.delete_records(cluster.topic, cluster.admin.ends(cluster.topic))
+    else:
+        assert gateway.stop() == 0
+        make_old(tmp_path / "data")
+        gateway.start()
+    emit(gateway, 100, 20)
+    await_all(live, range(120), "what is live afterwards")
+    assert gateway.config("POST", path_of(subscription) + "/resume").status_code == 200
+    await_all(paused, range(100, 120), "what is left of the backlog")
+    emit(gateway, 120, 20)
+    for function in (live, paused):
+        await_all(function, range(120, 140), "what comes after that")
+    assert set(taken(paused)) == set(range(100, 140)) and set(taken(live)) == set(range(140))
+    assert gateway.metrics()["eventgateway_events_lost_total"] == 100
+    wait_until(lambda: losses(listener) == {subscription["subscriptionId"]: 100}, 60, f"the event, {losses(listener)}")
+    assert "retention has removed events that were not delivered" in gateway.log_path.read_text()
+
+
+def test_what_retention_takes_from_the_live_position_is_counted(cluster, make_gateway, make_function):
+    live = make_function()
+    gateway = make_gateway(cluster.arguments)
+    gateway.register_event_type(EVENT_TYPE)
+    subscribe(gateway, "live", live)
+    emit(gateway, 0, 20)
+    await_all(live, range(20), "the first ones")
+    assert gateway.stop() == 0
+    cluster.emit_beside(make_gateway, 20, 60)
+    cluster.admin.delete_records(cluster.topic, cluster.admin.ends(cluster.topic))
+    cluster.emit_beside(make_gateway, 80, 20)
+    gateway.start()
+    await_all(live, range(80, 100), "what is left")
+    emit(gateway, 100, 20)
+    await_all(live, range(100, 120), "what comes after that")
+    assert set(taken(live)) == {*range(20), *range(80, 120)} and set(taken(live).values()) == {1}
+    assert gateway.metrics()["eventgateway_events_lost_total"] == 60
+    wait_until(lambda: cluster.admin.committed(cluster.name, cluster.topic) == cluster.admin.ends(cluster.topic), 60,
+               "the commits")
