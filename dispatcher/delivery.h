@@ -77,6 +77,7 @@ struct delivery {
     unsigned last_status;
     char reason[32];               // why the last attempt failed: "status 503", "timed out"
     int64_t due_us;                // wall clock; 0 = when the timer expires
+    int64_t due_loop_us;           // the same by the loop's clock, of what comes from eg.retry.*
     struct event_loop_timer timer; // RETRY_WAIT
     union {
         struct dead_letter_post *post; // DEAD_LETTERING

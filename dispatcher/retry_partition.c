@@ -1,5 +1,6 @@
 #include "dispatcher/retry_partition.h"
 
+#include "core/base/clock.h"
 #include "core/events/event.h"
 #include "core/registry/snapshot.h"
 #include "core/subscriptions/routes.h"
@@ -19,12 +20,31 @@ struct taking {
     bool is_added;
 };
 
+// How far somebody has set the clock back since, at the least. What is parked would wait for so
+// much longer.
+static int64_t set_back_us(const struct taken_record *record) {
+    int64_t stored_us;
+    if (__builtin_mul_overflow(record->stored_ms, 1000, &stored_us)) {
+        return 0;
+    }
+    int64_t now_us = clock_wall_us();
+    return stored_us > now_us ? stored_us - now_us : 0;
+}
+
+// What the event itself asks for is a time of the wall clock, whatever that is set to. Every other
+// wait is of so many seconds.
+static void set_due(struct delivery *delivery, int64_t due_us, int64_t clock_back_us) {
+    bool is_asked_for = due_us == delivery->taken->not_before_us;
+    delivery->due_us = is_asked_for ? due_us : due_us - clock_back_us;
+    delivery->due_loop_us = delivery->due_us - clock_wall_us() +
+                            event_loop_now_us(delivery->queue->partition->lane->loop);
+}
+
 static void resume(struct delivery *delivery, const struct parked_delivery *parked) {
     delivery->attempts = parked->attempts;
     delivery->first_us = parked->first_us;
     delivery->last_us = parked->last_us;
     delivery->last_status = parked->last_status;
-    delivery->due_us = parked->due_us;
     if (parked->attempts > 0) {
         delivery->batch_limit =
             1; // It has failed; what it was in a batch with must not wait for it.
@@ -44,11 +64,14 @@ static void add_delivery(void *context, const struct route_match *match) {
         queue_table_get(&partition->queues, partition, match->subscription);
     struct delivery *delivery = delivery_create(queue, taking->taken, match);
     taken_event_charge(taking->taken, delivery_size(match, taking->taken->event));
+    int64_t clock_back_us = set_back_us(taking->record);
     resume(delivery, parked);
+    set_due(delivery, parked->due_us, clock_back_us);
     taking->is_added = true;
     schedule_add_parked(delivery,
                         retry_tiers_look_us(partition->lane->tiers, (size_t)partition->tier,
-                                            taking->record->stored_ms, parked->due_us));
+                                            taking->record->stored_ms - clock_back_us / 1000,
+                                            delivery->due_us));
 }
 
 static void set_origin(struct taken_event *taken, const struct parked_delivery *parked) {

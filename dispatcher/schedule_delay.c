@@ -72,12 +72,23 @@ static bool may_retry(const struct delivery *delivery) {
 static void wait_us(struct delivery *delivery, int64_t wait_us);
 static void delay_until(struct delivery *delivery, int64_t due_us);
 
+// By the clock that nobody sets, unless it is a time of the wall clock that the event asks for.
+static int64_t left_of_wait_us(const struct delivery *delivery) {
+    if (delivery->due_us == 0) {
+        return 0;
+    }
+    return delivery->due_us == delivery->taken->not_before_us
+               ? delivery->due_us - clock_wall_us()
+               : delivery->due_loop_us - event_loop_now_us(delivery->queue->partition->lane->loop);
+}
+
 static void timer_expired(struct event_loop_timer *timer) {
     struct delivery *delivery = CONTAINER_OF(timer, struct delivery, timer);
     struct subscription_queue *queue = delivery->queue;
     schedule_stop_waiting(delivery);
-    if (milliseconds_until(delivery->due_us) > 0) {
-        delay_until(delivery, delivery->due_us);
+    int64_t left_us = left_of_wait_us(delivery);
+    if (left_us > 0) {
+        delay_until(delivery, clock_wall_us() + left_us);
     } else if (is_too_much_due(queue) || is_suspended(queue)) {
         postpone(delivery);
     } else if (!may_retry(delivery)) {
