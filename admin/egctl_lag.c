@@ -123,7 +123,7 @@ static void print_error(const json_t *row) {
 static void print_one(const json_t *row) {
     static const struct egctl_column columns[] = {
         {"PARTITION", "partition"}, {"POSITION", "position"}, {"END", "end"}, {"LAG", "lag"},
-        {"DETACHED", "detached"},
+        {"AT-RISK", "atRisk"},      {"DETACHED", "detached"},
     };
     print_line("Subscription", text_of(row, "subscriptionId"));
     print_line("State", text_of(row, "state"));
@@ -133,6 +133,9 @@ static void print_one(const json_t *row) {
     print_number(row, "Retrying", "waitingForRetry", "wait for their next attempt");
     print_number(row, "Dead letters", "deadLetters", "");
     print_number(row, "Lost", "lostToRetention", "records at the most, to the log's retention");
+    if (json_is_true(json_object_get(row, "retentionAtRisk"))) {
+        print_line("At risk", "the oldest event is near the age at which the log removes it");
+    }
     print_success(row);
     print_error(row);
     egctl_print_table(json_object_get(row, "partitions"), columns,

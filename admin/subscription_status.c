@@ -22,6 +22,7 @@ struct place {
     int64_t position; // of its cursor, or the live one
     int64_t finished; // beyond
     char *detached;   // why; NULL = it is at the live position
+    bool is_behind;   // something lies beyond
 };
 
 struct status_call {
@@ -36,10 +37,11 @@ struct status_call {
     struct event_log_slice slice;
     struct event_store_call store;
     int64_t index_behind; // records; -1 = not known
+    struct event_log_time_query query;
 
     json_t *partitions;
     json_t *deliveries; // what the index knows; NULL = nothing
-    bool is_detached, is_circuit_open;
+    bool is_detached, is_circuit_open, is_at_risk;
     int64_t lag, lost;
     int64_t oldest_ms; // 0 = nothing waits
 };
@@ -53,6 +55,7 @@ static void call_destroy(struct status_call *call) {
     buffer_clear(&call->id);
     buffer_clear(&call->created);
     event_log_slice_clear(&call->slice);
+    event_log_time_query_clear(&call->query);
     json_decref(call->partitions);
     json_decref(call->deliveries);
     free(call);
@@ -102,6 +105,7 @@ static void answer(struct status_call *call) {
     set_oldest(call, value);
     set_deliveries(call, value);
     json_object_set_new(value, "lostToRetention", json_integer(call->lost));
+    json_object_set_new(value, "retentionAtRisk", json_boolean(call->is_at_risk));
     json_object_set(value, "partitions", call->partitions);
     admin_answer_json(call->request, 200, value);
     json_decref(value);
@@ -143,6 +147,40 @@ static void look_at_deliveries(struct status_call *call) {
     }
 }
 
+// --- What the log's retention threatens: what is older than four fifths of it.
+
+static void ages_found(struct event_log_time_query *query) {
+    struct status_call *call = CONTAINER_OF(query, struct status_call, query);
+    if (query->status != STATUS_OK) {
+        fail(call);
+        return;
+    }
+    for (int32_t i = 0; i < call->partition_count && (size_t)i < query->count; i++) {
+        const struct place *place = &call->places[i];
+        bool is_at_risk = place->is_behind && place->position < query->offsets[i];
+        json_object_set_new(json_array_get(call->partitions, (size_t)i), "atRisk",
+                            json_boolean(is_at_risk));
+        call->is_at_risk |= is_at_risk;
+    }
+    look_at_deliveries(call);
+}
+
+static void look_at_ages(struct status_call *call) {
+    int64_t keeps_ms = event_log_keeps_ms(call->admin->options.log);
+    if (keeps_ms == 0 || call->lag == 0) {
+        look_at_deliveries(call);
+        return;
+    }
+    call->query =
+        (struct event_log_time_query){.stream = EVENT_LOG_EVENTS,
+                                      .time_ms = clock_wall_us() / 1000 - keeps_ms / 5 * 4,
+                                      .loop = call->admin->options.loop,
+                                      .done = ages_found};
+    if (event_log_find_time(call->admin->options.log, &call->query) != STATUS_OK) {
+        fail(call);
+    }
+}
+
 // --- Each partition of the events.
 
 static void note_oldest(struct status_call *call, const struct event_log_slice *slice) {
@@ -154,7 +192,7 @@ static void note_oldest(struct status_call *call, const struct event_log_slice *
 
 // What is not finished, as far as the log says: the owner writes positions with some delay.
 static void add_partition(struct status_call *call, const struct event_log_slice *slice) {
-    const struct place *place = &call->places[call->partition];
+    struct place *place = &call->places[call->partition];
     int64_t position =
         slice->from_offset > slice->first_offset ? slice->from_offset : slice->first_offset;
     int64_t lag = slice->end_offset - position - place->finished;
@@ -166,6 +204,8 @@ static void add_partition(struct status_call *call, const struct event_log_slice
         json_object_set_new(partition, "detached", json_string(place->detached));
     }
     call->lag += lag;
+    place->is_behind = lag > 0;
+    place->position = position;
     if (lag > 0) {
         note_oldest(call, slice);
     }
@@ -187,7 +227,7 @@ static void partition_read(struct event_log_slice *slice) {
 
 static void look_at_next(struct status_call *call) {
     if (call->partition == call->partition_count) {
-        look_at_deliveries(call);
+        look_at_ages(call);
         return;
     }
     call->slice.stream = EVENT_LOG_EVENTS;
@@ -229,7 +269,12 @@ static void find_place(struct status_call *call, const struct cursor_fold *fold,
         place->detached = bytes_to_text(cursor->reason);
         call->is_detached = true;
         call->is_circuit_open |= bytes_equal_text(cursor->reason, CURSOR_REASON_CIRCUIT);
-        call->lost += cursor->lost;
+        call->lost += cursor->lost; // Counted so by an earlier version.
+    }
+    key.kind = CURSOR_LOST;
+    const struct cursor_record *loss = cursor_fold_find(fold, &key);
+    if (loss && bytes_equal(loss->created, buffer_bytes(&call->created))) {
+        call->lost += loss->lost;
     }
 }
 

@@ -91,6 +91,7 @@ struct cursor {
     int64_t written_us;
     struct event_loop_timer timer; // to look again
     struct cursor_lag lag;         // not of a replay
+    bool is_at_risk;               // retention_watch's
 
     struct start_query *start; // STARTING
     bool is_start;             // it began so, and that is to be written

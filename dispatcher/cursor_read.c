@@ -9,6 +9,7 @@
 #include "dispatcher/delivery.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
+#include "dispatcher/losses.h"
 #include "dispatcher/partition.h"
 #include "dispatcher/schedule.h"
 #include "dispatcher/subscriber.h"
@@ -85,19 +86,11 @@ static void lose_to_retention(struct cursor *cursor, int64_t first_offset) {
         cursor_skip_to(cursor, first_offset);
         return;
     }
-    const struct subscription *subscription = cursor->queue->subscription;
-    int64_t lost = first_offset - cursor->progress.read_offset;
-    cursor->lost += lost;
-    metric_add(dispatcher_metrics()->events_lost, lost);
-    log_line(LOG_ERROR, "retention has removed events that were not delivered",
-             LOG_BYTES("space", subscription->space), LOG_BYTES("subscription", subscription->id),
-             LOG_NUMBER("partition", cursor->partition->number),
-             LOG_NUMBER("position", cursor->progress.read_offset),
-             LOG_NUMBER("first", first_offset));
-    system_emit_events_lost(&cursor->partition->lane->emitter, cursor->partition->lane->snapshot,
-                            subscription, cursor->partition->number, cursor->progress.read_offset,
-                            lost);
-    cursor_progress_read(&cursor->progress, first_offset);
+    int64_t next = first_offset < cursor->until ? first_offset : cursor->until;
+    metric_add(dispatcher_metrics()->events_lost, next - cursor->progress.read_offset);
+    // The count goes to the log before the position that has passed it.
+    losses_note(cursor->partition, cursor->queue->subscription, cursor->progress.read_offset, next);
+    cursor_progress_read(&cursor->progress, next);
     cursor->is_changed = true;
 }
 

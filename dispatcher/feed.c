@@ -16,6 +16,7 @@ struct message {
     struct event_loop_task task;
     struct partition *partition;
     int64_t value; // an offset, or microseconds
+    int64_t from;  // of skip: where it was
 };
 
 struct batch {
@@ -56,7 +57,14 @@ static void run_lose(struct event_loop_task *task) {
 
 static void run_skip(struct event_loop_task *task) {
     struct message message = message_take(task);
-    partition_skip_to(message.partition, message.value);
+    partition_skip(message.partition, message.from, message.value);
+}
+
+static void post_skip(struct partition *partition, int64_t from, int64_t to) {
+    struct message *message = memory_allocate(sizeof *message);
+    *message = (struct message){
+        .task = {.run = run_skip}, .partition = partition, .value = to, .from = from};
+    event_loop_post(partition->lane->loop, &message->task);
 }
 
 static void run_batch(struct event_loop_task *task) {
@@ -94,7 +102,7 @@ static void lose(struct feed *feed, int32_t number) {
     }
 }
 
-static void feed_assigned(void *context, int32_t number, int64_t start_offset) {
+static void feed_assigned(void *context, int32_t number, int64_t start_offset, bool is_committed) {
     struct feed *feed = context;
     lose(feed, number);
     struct partition_options options = {
@@ -102,6 +110,7 @@ static void feed_assigned(void *context, int32_t number, int64_t start_offset) {
         .number = number,
         .tier = feed->tier,
         .start_offset = start_offset,
+        .is_committed = is_committed,
         .window_max_events = feed->window_max_events,
     };
     struct partition *partition =
@@ -155,12 +164,12 @@ static void feed_passed_by_retention(void *context, int32_t number, int64_t posi
         struct partition *partition =
             (size_t)number < feed->partition_count ? feed->partitions[number] : NULL;
         if (partition) {
-            post_message(partition, run_skip, first_offset);
+            post_skip(partition, position, first_offset);
         }
     } else {
         // The log was cut at its end and reads anew from an earlier offset: what follows is
         // not what had these offsets before.
-        feed_assigned(feed, number, first_offset);
+        feed_assigned(feed, number, first_offset, true);
     }
 }
 

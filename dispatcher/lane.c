@@ -77,6 +77,7 @@ void lane_init(struct lane *lane) {
     atomic_init(&lane->parked_budget.bytes, 0);
     outcomes_init(&lane->outcomes);
     running_calls_init(&lane->calls);
+    lane->retention.lane = lane;
 }
 
 void lane_add(struct lane *lane, struct partition *partition) {
@@ -84,6 +85,7 @@ void lane_add(struct lane *lane, struct partition *partition) {
         lane->is_hooked = true;
         event_loop_hook_add(lane->loop, &lane->hook);
         flow_start(&lane->flow);
+        retention_watch_start(&lane->retention);
     }
     partition->next = lane->partitions;
     lane->partitions = partition;
@@ -126,6 +128,7 @@ static void stop(struct event_loop_task *task) {
     if (lane->is_hooked) {
         event_loop_hook_remove(lane->loop, &lane->hook);
         flow_stop(&lane->flow);
+        retention_watch_stop(&lane->retention);
     }
     dead_letter_notices_leave(lane->notices, lane);
     catch_up_stop(lane);

@@ -18,6 +18,7 @@
 #include "dispatcher/catch_up.h"
 #include "dispatcher/flow.h"
 #include "dispatcher/outcomes.h"
+#include "dispatcher/retention_watch.h"
 #include "dispatcher/retry_tiers.h"
 #include "dispatcher/subscriber.h"
 #include "dispatcher/window.h"
@@ -40,6 +41,7 @@ struct lane {
     const struct retry_tiers *tiers;
     struct outcomes outcomes;
     struct running_calls calls;
+    struct retention_watch retention;
 
     const struct snapshot *snapshot; // NULL until it was needed first
     struct subscriber_table subscribers;

@@ -31,8 +31,9 @@ void live_record_claimed(struct partition *partition, const struct cursor_record
     if (record) {
         live_progress_restore(&live->progress, record);
     }
-    live->written = offset_tracker_position(&partition->tracker);
-    live->written_us = event_loop_now_us(partition->lane->loop);
+    // The first owner writes at once where it began, so that later ones know what was lost since.
+    live->written = record ? offset_tracker_position(&partition->tracker) : -1;
+    live->written_us = record ? event_loop_now_us(partition->lane->loop) : 0;
 }
 
 bool live_record_match(struct partition *partition, const struct route_match *match, int64_t offset,

@@ -43,6 +43,7 @@ struct partition *partition_create(struct lane *lane, const struct partition_opt
     partition->tier = options->tier;
     partition->backlog = is_of_events(partition) ? lane->backlog : lane->parked[options->tier];
     partition->committed = options->start_offset;
+    partition->had_commit = options->is_committed;
     offset_tracker_init(&partition->tracker, options->start_offset);
     window_init(&partition->window, is_of_events(partition) ? &lane->budget : &lane->parked_budget,
                 options->window_max_events, options->reader, options->number);
@@ -205,6 +206,9 @@ static void restore(void *context, const struct cursor_record *record) {
     if (record->kind == CURSOR_STARTED) {
         starts_note(&partition->starts, record);
     }
+    if (record->kind == CURSOR_LOST) {
+        losses_restore(partition, record);
+    }
     if (record->kind != CURSOR_CATCH_UP) {
         return;
     }
@@ -227,13 +231,31 @@ static void take_early(struct partition *partition) {
     }
 }
 
+// What lies below the live record was finished. Where the group has lost its position, and the log
+// begins beyond that record, what lies between was not.
+static void note_skipped(struct partition *partition, const struct cursor_record *live) {
+    int64_t begin = partition->committed;
+    if (!partition->had_commit && live && live->position < begin) {
+        metric_add(dispatcher_metrics()->events_lost, begin - live->position);
+        losses_note_live(partition, live->position, begin);
+    }
+    if (partition->skipped_to > 0) {
+        int64_t from = partition->skipped_from;
+        losses_note_live(partition, live && live->position > from ? live->position : from,
+                         partition->skipped_to);
+    }
+}
+
 void partition_claimed(struct partition *partition, int64_t epoch, const struct cursor_fold *fold) {
     struct cursor_key live = {.kind = CURSOR_LIVE, .partition = partition->number};
+    const struct cursor_record *record = cursor_fold_find(fold, &live);
     partition->claim = NULL;
     partition->epoch = epoch;
     partition->state = PARTITION_FED;
-    live_record_claimed(partition, cursor_fold_find(fold, &live));
+    live_record_claimed(partition, record);
     cursor_fold_each(fold, partition->number, restore, partition);
+    note_skipped(partition, record);
+    retention_watch_soon(&partition->lane->retention);
     queue_table_each(&partition->queues, go_on_queue, NULL);
     starts_look(partition);
     replays_look(partition);
@@ -241,8 +263,15 @@ void partition_claimed(struct partition *partition, int64_t epoch, const struct 
     lane_mark(partition->lane, partition);
 }
 
-void partition_skip_to(struct partition *partition, int64_t offset) {
-    offset_tracker_pass(&partition->tracker, offset);
+void partition_skip(struct partition *partition, int64_t from, int64_t to) {
+    if (partition->state == PARTITION_CLAIMING) {
+        partition->skipped_from = partition->skipped_to > 0 ? partition->skipped_from : from;
+        partition->skipped_to = to;
+    } else if (partition->state == PARTITION_FED && is_of_events(partition)) {
+        lane_refresh(partition->lane);
+        losses_note_live(partition, from, to);
+    }
+    offset_tracker_pass(&partition->tracker, to);
     lane_mark(partition->lane, partition);
 }
 
@@ -309,6 +338,7 @@ void partition_destroy(struct partition *partition) {
     forget_early(partition);
     starts_clear(&partition->starts);
     replays_clear(&partition->replays);
+    losses_clear(&partition->losses);
     if (partition->claim) {
         claim_forget(partition->claim);
     }
@@ -323,9 +353,12 @@ void partition_destroy(struct partition *partition) {
     free(partition);
 }
 
+// Time can be up before a loss was confirmed (losses.h, 2); then the next owner counts it.
 static void release(struct partition *partition) {
     event_log_reader_release(partition->reader, partition->number,
-                             offset_tracker_position(&partition->tracker));
+                             partition->losses.inside > 0
+                                 ? partition->committed
+                                 : offset_tracker_position(&partition->tracker));
     partition_destroy(partition);
 }
 
@@ -373,24 +406,32 @@ static void hand_over_queue(void *context, struct subscription_queue *queue) {
 
 // Where the next owner goes on. Done when the log has confirmed all of it.
 static bool last_is_written(struct partition *partition) {
-    bool is_writing = false;
+    bool is_writing = partition->losses.inside > 0;
     if (!partition->writes_last) {
         return true;
     }
     queue_table_each(&partition->queues, hand_over_queue, &is_writing);
-    is_writing |= live_record_hand_over(partition);
+    // The live position does not pass by what was lost before that is counted (losses.h, 2).
+    is_writing |= partition->losses.inside == 0 && live_record_hand_over(partition);
     return !is_writing;
+}
+
+static void commit(struct partition *partition, int64_t position) {
+    partition->committed = position;
+    event_log_reader_commit(partition->reader, partition->number, position);
+    backlog_set(partition->backlog, partition->number, partition, position);
 }
 
 void partition_settle(struct partition *partition) {
     int64_t position = offset_tracker_position(&partition->tracker);
-    if (position > partition->committed && partition->state != PARTITION_CLAIMING) {
-        partition->committed = position;
-        event_log_reader_commit(partition->reader, partition->number, position);
-        backlog_set(partition->backlog, partition->number, partition, position);
+    bool may_move = partition->state != PARTITION_CLAIMING && partition->losses.inside == 0;
+    if (position > partition->committed && may_move) {
+        commit(partition, position);
     }
     if (partition->state == PARTITION_FED && is_of_events(partition)) {
-        live_record_settle(partition);
+        if (may_move) {
+            live_record_settle(partition);
+        }
         laggards_watch(partition);
     } else if (partition->state == PARTITION_HANDING_OVER &&
                (partition->running == 0 || partition->is_late) && last_is_written(partition)) {

@@ -29,6 +29,7 @@
 
 #include "core/base/event_loop.h"
 #include "dispatcher/live_record.h"
+#include "dispatcher/losses.h"
 #include "dispatcher/offset_tracker.h"
 #include "dispatcher/replays.h"
 #include "dispatcher/starts.h"
@@ -59,6 +60,8 @@ struct partition {
     struct backlog *backlog;
     struct offset_tracker tracker;
     int64_t committed;    // what the reader was told last
+    bool had_commit;      // the group had a position when it was assigned
+    bool is_at_risk;      // retention_watch's, of the live position
     struct window window; // also the consumer's thread's
     struct queue_table queues;
     size_t running; // calls, and deliveries PARKING or DEAD_LETTERING
@@ -68,6 +71,8 @@ struct partition {
     struct claim *claim; // CLAIMING
     int64_t epoch;       // of this ownership, in all records that are written for it
     struct early_records *early;
+    int64_t skipped_from, skipped_to; // CLAIMING: removed by retention meanwhile, or before
+    struct losses losses;
     struct starts starts;
     struct replays replays;
     struct live_record live;
@@ -88,6 +93,7 @@ struct partition_options {
     int32_t number;
     int tier;
     int64_t start_offset;
+    bool is_committed;
     size_t window_max_events;
 };
 struct partition *partition_create(struct lane *lane, const struct partition_options *options);
@@ -98,8 +104,8 @@ void partition_start(struct partition *partition);
 void partition_take(struct partition *partition, const struct taken_record *records, size_t count);
 // By the claim: it is ours under that epoch, with the valid records of the fold.
 void partition_claimed(struct partition *partition, int64_t epoch, const struct cursor_fold *fold);
-// Retention has removed what lies before offset.
-void partition_skip_to(struct partition *partition, int64_t offset);
+// Retention has removed what lies between these offsets.
+void partition_skip(struct partition *partition, int64_t from, int64_t to);
 // No records follow: forgets what has not begun, and releases and destroys itself when nothing runs
 // any more, at the latest after hand_over_us.
 void partition_revoke(struct partition *partition, int64_t hand_over_us);

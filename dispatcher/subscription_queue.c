@@ -99,20 +99,35 @@ static void join_flow(struct subscription_queue *queue) {
     }
 }
 
+static struct subscription_queue *find(const struct queue_table *table, uint64_t hash,
+                                       const struct subscription *subscription,
+                                       const struct replay *replay) {
+    struct subscription_queue *queue =
+        table->bucket_count > 0 ? table->buckets[hash & (table->bucket_count - 1)] : NULL;
+    while (queue && !(queue->hash == hash && is_of(queue, subscription, replay))) {
+        queue = queue->next;
+    }
+    return queue;
+}
+
+struct subscription_queue *queue_table_find(const struct queue_table *table,
+                                            const struct subscription *subscription) {
+    return find(table, hash_of(subscription), subscription, NULL);
+}
+
 static struct subscription_queue *get(struct queue_table *table, struct partition *partition,
                                       const struct subscription *subscription,
                                       const struct replay *replay) {
+    uint64_t hash = hash_of(subscription);
+    struct subscription_queue *queue = find(table, hash, subscription, replay);
+    if (queue) {
+        return queue;
+    }
     if (table->count >= table->bucket_count) {
         grow(table);
     }
-    uint64_t hash = hash_of(subscription);
     struct subscription_queue **bucket = &table->buckets[hash & (table->bucket_count - 1)];
-    for (struct subscription_queue *queue = *bucket; queue; queue = queue->next) {
-        if (queue->hash == hash && is_of(queue, subscription, replay)) {
-            return queue;
-        }
-    }
-    struct subscription_queue *queue = memory_allocate(sizeof *queue);
+    queue = memory_allocate(sizeof *queue);
     queue->hash = hash;
     queue->partition = partition;
     queue->subscription = subscription_ref(subscription);

@@ -67,6 +67,9 @@ struct queue_table {
 // The queue of that subscription, made when it is not there.
 struct subscription_queue *queue_table_get(struct queue_table *table, struct partition *partition,
                                            const struct subscription *subscription);
+// Likewise, or NULL.
+struct subscription_queue *queue_table_find(const struct queue_table *table,
+                                            const struct subscription *subscription);
 // That of a replay, likewise. What is live has another one.
 struct subscription_queue *queue_table_get_replay(struct queue_table *table,
                                                   struct partition *partition,

@@ -12,13 +12,14 @@
 
 static const char *const kind_names[CURSOR_KIND_COUNT] = {
     [CURSOR_OWNER] = "owner",     [CURSOR_LIVE] = "live",     [CURSOR_CATCH_UP] = "catch-up",
-    [CURSOR_STARTED] = "started", [CURSOR_REPLAY] = "replay",
+    [CURSOR_STARTED] = "started", [CURSOR_REPLAY] = "replay", [CURSOR_LOST] = "lost",
 };
 
 // No id of a subscription has a colon.
 static const char *const name_prefixes[CURSOR_KIND_COUNT] = {
     [CURSOR_STARTED] = "start:",
     [CURSOR_REPLAY] = "replay:",
+    [CURSOR_LOST] = "lost:",
 };
 
 const char *cursor_kind_name(enum cursor_kind kind) {

@@ -9,6 +9,7 @@
 //   PARTITION/SPACE/SUBSCRIPTION/EPOCH   a detached subscription
 //   PARTITION/SPACE/start:SUBSCRIPTION/EPOCH   its "start" was followed
 //   PARTITION/SPACE/replay:REPLAY/EPOCH  a replay
+//   PARTITION/SPACE/lost:SUBSCRIPTION/EPOCH   what it lost to the log's retention
 #ifndef EVENT_GATEWAY_CURSORS_CURSOR_RECORD_H
 #define EVENT_GATEWAY_CURSORS_CURSOR_RECORD_H
 
@@ -28,9 +29,10 @@ enum cursor_kind {
     CURSOR_CATCH_UP, // a detached subscription, whatever the reason
     CURSOR_STARTED,
     CURSOR_REPLAY,
+    CURSOR_LOST, // what a subscription lost to retention; position: all below was counted
     CURSOR_KIND_COUNT,
 };
-// "owner", "live", "catch-up", "started", "replay".
+// "owner", "live", "catch-up", "started", "replay", "lost".
 const char *cursor_kind_name(enum cursor_kind kind);
 
 // Why it was detached.

@@ -127,6 +127,11 @@ int64_t event_log_gather_us(struct event_log *log, size_t waiting) {
     return log->ops->gather_us ? log->ops->gather_us(log, waiting) : 0;
 }
 
+int64_t event_log_keeps_ms(struct event_log *log) {
+    int64_t keeps_ms = log->ops->keeps_ms(log);
+    return keeps_ms > 0 ? keeps_ms : 0;
+}
+
 int32_t event_log_partition_count(struct event_log *log, enum event_log_stream stream) {
     return log->ops->partition_count(log, stream);
 }

@@ -65,6 +65,9 @@ size_t event_log_appends_inside(struct event_log *log);
 // millisecond. Advice, not a rule.
 int64_t event_log_gather_us(struct event_log *log, size_t waiting);
 int32_t event_log_partition_count(struct event_log *log, enum event_log_stream stream);
+// How long events are kept, in milliseconds, as far as the store says; 0 = for ever, or not known.
+// It can change while the log is open.
+int64_t event_log_keeps_ms(struct event_log *log);
 
 // What the log keeps in a slice or a query while it works on it.
 struct event_log_job {
@@ -152,8 +155,9 @@ struct event_log_reader_options {
     const char *group;
     void *context;
     // The partition is ours from now on; records follow from start_offset: the committed one, or
-    // the partition's beginning when none was ever committed. Never the end by default.
-    void (*assigned)(void *context, int32_t partition, int64_t start_offset);
+    // the partition's beginning when none is known (is_committed says which). Never the end by
+    // default.
+    void (*assigned)(void *context, int32_t partition, int64_t start_offset, bool is_committed);
     // Records of one partition, in order of offset, which can have gaps. Their bytes are valid
     // during the call.
     void (*records)(void *context, int32_t partition, const struct stored_record *records,

@@ -41,6 +41,10 @@ static size_t kafka_appends_inside(struct event_log *base) {
     return kafka_inside(kafka_log_of(base));
 }
 
+static int64_t kafka_keeps_ms(struct event_log *base) {
+    return atomic_load(&kafka_log_of(base)->keeps_ms);
+}
+
 static int32_t kafka_partition_count(struct event_log *base, enum event_log_stream stream) {
     return atomic_load(&kafka_log_of(base)->partition_counts[stream]);
 }
@@ -73,6 +77,7 @@ static const struct event_log_ops kafka_ops = {
     .appends_inside = kafka_appends_inside,
     .gather_us = kafka_gather_us,
     .partition_count = kafka_partition_count,
+    .keeps_ms = kafka_keeps_ms,
     .close = kafka_close,
     .destroy = kafka_destroy,
     .reader_create = kafka_reader_create,
@@ -111,6 +116,7 @@ static struct kafka_log *allocate_log(const struct event_log_kafka_options *opti
                              event_log_stream_name((enum event_log_stream)stream));
         log->topic_names[stream] = buffer_take(&name);
     }
+    atomic_init(&log->keeps_ms, options->retention_ms);
     log->options.topic_prefix = NULL; // topic_names says it; the text is not ours
     log->prompt = (struct kafka_producer){.log = log, .linger_ms = "0"};
     log->gathering =

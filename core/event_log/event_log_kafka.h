@@ -54,6 +54,8 @@ struct kafka_log {
     struct event_log_kafka_options options; // with copies of all text
     char *topic_names[EVENT_LOG_STREAM_COUNT];
     _Atomic int32_t partition_counts[EVENT_LOG_STREAM_COUNT]; // grow: partitions can be added
+    atomic_llong keeps_ms;                                    // events; 0 = for ever
+    atomic_llong keeps_due_us;                                // when that is asked for again
     atomic_llong counts_due_us;                               // when they are asked for again
 
     struct slice_pool *slices;
@@ -89,6 +91,9 @@ enum status must_check kafka_topics_prepare(struct kafka_log *log, struct error 
 // The stream has at least so many partitions. Any thread, once the log was created.
 void kafka_topics_grow(struct kafka_log *log, enum event_log_stream stream,
                        int32_t partition_count);
+// How long the topic of events keeps them: takes what the brokers have said to queue, which is one
+// of that client, and asks them anew when that was a minute ago. Does not block.
+void kafka_retention_look(struct kafka_log *log, rd_kafka_t *client, rd_kafka_queue_t *queue);
 // Asks, if that was some seconds ago, whether partitions were added. Blocks for one answer.
 void kafka_topics_look(struct kafka_log *log, rd_kafka_t *client);
 

@@ -238,7 +238,7 @@ static int64_t start_partition(struct kafka_reader *reader, int32_t number,
         .end_offset = place->end,
     };
     kafka_reader_unlock(reader);
-    reader->options.assigned(reader->options.context, number, start);
+    reader->options.assigned(reader->options.context, number, start, place->committed >= 0);
     if (start < place->first || start > place->end) {
         start = leave_lost_range(reader, number, start, place);
         kafka_reader_partition(reader, number)->next_offset = start;

@@ -39,6 +39,7 @@ struct range {
 struct slice_reader {
     struct kafka_log *log;
     rd_kafka_t *consumer;
+    rd_kafka_queue_t *answers; // to what it has asked beside
     rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT];
     struct range *ranges[EVENT_LOG_STREAM_COUNT];
     size_t range_counts[EVENT_LOG_STREAM_COUNT];
@@ -97,6 +98,7 @@ static enum status create_consumer(struct slice_reader *reader, struct error *er
         rd_kafka_conf_destroy(conf);
         return error_set(error, STATUS_INVALID, "Kafka settings: %s", reason);
     }
+    reader->answers = rd_kafka_queue_new(reader->consumer);
     return STATUS_OK;
 }
 
@@ -124,6 +126,7 @@ static void close_reader(void *context) {
         free(reader->ranges[stream]);
     }
     if (reader->consumer) {
+        rd_kafka_queue_destroy(reader->answers);
         rd_kafka_destroy(reader->consumer);
     }
     free(reader);
@@ -364,6 +367,7 @@ static enum status read_slice(void *store, void *context, struct event_log_slice
     struct range *range = range_of(reader, slice);
     rd_kafka_poll(reader->consumer, 0);
     kafka_topics_look(reader->log, reader->consumer);
+    kafka_retention_look(reader->log, reader->consumer, reader->answers);
     if (!is_range_good(range, slice->job.position)) {
         enum status status = learn_range(reader, slice);
         if (status != STATUS_OK) {
@@ -408,6 +412,7 @@ static enum status find_time(void *store, void *context, struct event_log_time_q
     (void)store;
     struct slice_reader *reader = context;
     kafka_topics_look(reader->log, reader->consumer);
+    kafka_retention_look(reader->log, reader->consumer, reader->answers);
     rd_kafka_topic_partition_list_t *ends = list_all(reader, query, RD_KAFKA_OFFSET_END);
     rd_kafka_topic_partition_list_t *found =
         list_all(reader, query, query->time_ms > 0 ? query->time_ms : 0);
@@ -430,6 +435,7 @@ static void look(void *store, void *context, struct slice_place *places, size_t 
     (void)store;
     struct slice_reader *reader = context;
     kafka_topics_look(reader->log, reader->consumer);
+    kafka_retention_look(reader->log, reader->consumer, reader->answers);
     rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
     for (size_t i = 0; i < count; i++) {
         const char *topic = reader->log->topic_names[places[i].stream];

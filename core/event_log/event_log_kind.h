@@ -19,6 +19,7 @@ struct event_log_ops {
     size_t (*appends_inside)(struct event_log *log);
     int64_t (*gather_us)(struct event_log *log, size_t waiting); // NULL = always 0
     int32_t (*partition_count)(struct event_log *log, enum event_log_stream stream);
+    int64_t (*keeps_ms)(struct event_log *log);
     void (*close)(struct event_log *log, int64_t deadline_ms);
     void (*destroy)(struct event_log *log);
     enum status (*reader_create)(struct event_log *log,

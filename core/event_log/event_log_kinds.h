@@ -42,6 +42,7 @@ enum status must_check event_log_sqlite_create(const struct event_log_sqlite_opt
 struct event_log_memory_options {
     int32_t partitions; // 0 = 1
     int64_t gather_us;  // what event_log_gather_us advises
+    int64_t keeps_ms;   // what event_log_keeps_ms says; nothing is removed but on order
 };
 enum status must_check event_log_memory_create(const struct event_log_memory_options *options,
                                                struct event_log **ret_log, struct error *error);

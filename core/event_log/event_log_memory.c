@@ -43,6 +43,7 @@ struct memory_log {
     struct local_readers *readers;
     int32_t partition_count;
     int64_t gather_us;
+    int64_t keeps_ms;
 
     pthread_mutex_t lock; // for everything below
     struct memory_partition *partitions[EVENT_LOG_STREAM_COUNT];
@@ -183,6 +184,10 @@ static size_t memory_appends_inside(struct event_log *base) {
     return count;
 }
 
+static int64_t memory_keeps_ms(struct event_log *base) {
+    return memory_log_of(base)->keeps_ms;
+}
+
 static int32_t memory_partition_count(struct event_log *base, enum event_log_stream stream) {
     return partition_count(memory_log_of(base), stream);
 }
@@ -247,6 +252,7 @@ static const struct event_log_ops memory_ops = {
     .appends_inside = memory_appends_inside,
     .gather_us = memory_gather_us,
     .partition_count = memory_partition_count,
+    .keeps_ms = memory_keeps_ms,
     .close = memory_close,
     .destroy = memory_destroy,
     .reader_create = memory_reader_create,
@@ -360,6 +366,7 @@ enum status event_log_memory_create(const struct event_log_memory_options *optio
     log->base.ops = &memory_ops;
     log->partition_count = count;
     log->gather_us = options ? options->gather_us : 0;
+    log->keeps_ms = options ? options->keeps_ms : 0;
     pthread_mutex_init(&log->lock, NULL);
     int32_t counts[EVENT_LOG_STREAM_COUNT];
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {

@@ -188,6 +188,10 @@ static size_t sqlite_appends_inside(struct event_log *base) {
     return inside;
 }
 
+static int64_t sqlite_keeps_ms(struct event_log *base) {
+    return sqlite_log_of(base)->retention_ms[EVENT_LOG_EVENTS];
+}
+
 static int32_t sqlite_partition_count(struct event_log *log, enum event_log_stream stream) {
     (void)log;
     (void)stream;
@@ -227,6 +231,7 @@ static const struct event_log_ops sqlite_ops = {
     .health = sqlite_health,
     .appends_inside = sqlite_appends_inside,
     .partition_count = sqlite_partition_count,
+    .keeps_ms = sqlite_keeps_ms,
     .close = sqlite_close_log,
     .destroy = sqlite_destroy,
     .reader_create = sqlite_reader_create,

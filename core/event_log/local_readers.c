@@ -188,7 +188,7 @@ static void tell_assigned(struct local_reader *reader, int32_t number) {
     partition->position = partition->next_offset = position >= 0 ? position : first;
     int64_t start = partition->next_offset;
     unlock(reader);
-    reader->options.assigned(reader->options.context, number, start);
+    reader->options.assigned(reader->options.context, number, start, position >= 0);
     lock(reader);
 }
 

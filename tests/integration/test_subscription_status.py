@@ -1,13 +1,16 @@
 """What an operator sees of a subscription: its status, in the API and with egctl, and what is told of it."""
 
 import json
+import sqlite3
 import subprocess
 import threading
+import time
 
 import pytest
 
 from conftest import cluster_arguments
 from support.gateway import EGCTL, wait_until
+from support.kafka_admin import KafkaAdmin
 
 
 def path_of(subscription):
@@ -22,10 +25,15 @@ def status_of(gateway, subscription):
 
 def await_status(gateway, subscription, timeout_s=60, **members):
     """Waits until these members are so, and returns the whole."""
+    seen = {}
+
     def is_so():
-        status = status_of(gateway, subscription)
-        return status if all(status[name] == value for name, value in members.items()) else None
-    return wait_until(is_so, timeout_s, f"{members}")
+        seen.update(status_of(gateway, subscription))
+        return seen if all(seen[name] == value for name, value in members.items()) else None
+    try:
+        return wait_until(is_so, timeout_s, f"{members}")
+    except AssertionError as error:
+        raise AssertionError(f"{error}; but {seen}") from None
 
 
 @pytest.fixture
@@ -148,3 +156,116 @@ def test_pausing_and_resuming_by_hand_is_told_once(gateway, make_function, moody
     change("POST", "/resume")
     wait_until(lambda: len(told()) == 4, what="both again")
     assert sorted(told()) == sorted(2 * [("suspended", "paused by hand"), ("resumed", None)])
+
+
+class Past:
+    """What time does to the log of a gateway that is stopped."""
+
+    def __init__(self, store, arguments):
+        if store == "sqlite":
+            self.path = arguments[arguments.index("--data") + 1] + "/events.db"
+        else:
+            prefix = arguments[arguments.index("--topic-prefix") + 1]
+            self.path = None
+            self.topic = f"{prefix}.events"
+            self.admin = KafkaAdmin(arguments[arguments.index("--kafka") + 1], prefix)
+
+    def age(self, days):
+        """What is there, or on Kafka one event more, was written days ago."""
+        timestamp = int((time.time() - days * 86400) * 1000)
+        if self.path:
+            with sqlite3.connect(self.path) as database:
+                database.execute("UPDATE events SET timestamp_ms = ?", (timestamp,))
+            database.close()
+        else:
+            empty = next(number for number, end in self.admin.ends(self.topic).items() if end == 0)
+            self.admin.produce(self.topic, empty, lambda _value: {
+                "ce_specversion": "1.0", "ce_type": "wish", "ce_source": "/past", "ce_id": "past",
+                "content-type": "application/json"}, [b'{"wish": "take"}'], timestamp=timestamp)
+
+    def remove(self):
+        """Everything that is there."""
+        if self.path:
+            self.age(8)  # Retention finds it when the gateway starts.
+        else:
+            self.admin.delete_records(self.topic, self.admin.ends(self.topic))
+
+
+@pytest.fixture
+def past(store, store_arguments):
+    return Past(store, store_arguments)
+
+
+def test_what_retention_takes_is_warned_of_and_counted(gateway, past, make_function, moody):
+    listener = make_function()
+    gateway.register_function("listener", listener.url)
+    gateway.subscribe("listener", "eventgateway.subscription.eventslost")
+    paused = subscribe(gateway, moody, paused=True)
+    gateway.register_function("second", moody.url)
+    live = gateway.subscribe("second", "wish")
+    wish(gateway, "take")
+    wait_until(lambda: moody.count() == 1, what="the live delivery")
+    status = await_status(gateway, paused, lag=1)
+    assert status["retentionAtRisk"] is False and status["lostToRetention"] == 0
+    assert gateway.stop() == 0
+
+    past.age(6)  # Of 7.
+    gateway.start(timeout_s=60)
+    await_status(gateway, paused, retentionAtRisk=True)
+    wait_until(lambda: gateway.metrics().get('eventgateway_retention_at_risk{position="detached"}', 0) == 1,
+               60, "the metric")
+    assert "threatens events" in gateway.log_path.read_text()
+    text = subprocess.check_output([EGCTL, "--url", gateway.config_url, "lag", paused["subscriptionId"]], text=True)
+    assert "At risk" in text
+    await_status(gateway, live, retentionAtRisk=False, lag=0)
+    assert gateway.stop() == 0
+
+    past.remove()
+    gateway.start(timeout_s=60)
+    assert gateway.config("POST", path_of(paused) + "/resume").status_code == 200
+    status = wait_until(lambda: (now := status_of(gateway, paused))["lostToRetention"] and now, 60, "the loss")
+    assert status["retentionAtRisk"] is False
+    wait_until(lambda: listener.count() >= 1, 60, "what operators are told")
+    lost = sum(call.json()["data"]["count"] for call in listener.received())
+    name = f'eventgateway_subscription_events_lost_total{{space="default",subscription="{paused["subscriptionId"]}"}}'
+    assert gateway.metrics()[name] == status["lostToRetention"] == lost
+    assert status_of(gateway, live)["lostToRetention"] == 0
+
+
+def test_what_retention_takes_from_a_gateway_that_was_away_is_counted(stack, make_gateway, moody):
+    """At the live position, in a cluster; and nothing is counted again by the next owner."""
+    arguments = cluster_arguments(stack)
+    past = Past("kafka", arguments)
+    gateway = make_gateway(arguments)
+    subscription = subscribe(gateway, moody)
+    # From then on it is known where it was, also where no event has come yet.
+    wait_until(lambda: gateway.log_path.read_text().count("partition claimed") == 4, what="all partitions")
+    wish(gateway, "take")
+    wait_until(lambda: moody.count() == 1, what="a delivery")
+    assert gateway.stop() == 0
+    ingest = make_gateway([*arguments, "--role", "ingest"])
+    for _number in range(20):
+        wish(ingest, "take")
+    assert ingest.stop() == 0
+    past.remove()
+
+    gateway.start(timeout_s=60)
+    await_status(gateway, subscription, lostToRetention=20, lag=0)
+    gateway.kill()
+    gateway.start(timeout_s=60)
+    wish(gateway, "take")
+    wait_until(lambda: moody.count() == 2, 60, "what came later")
+    await_status(gateway, subscription, lostToRetention=20, state="live")
+
+
+def test_the_retention_is_that_of_the_topic(stack, make_gateway, moody):
+    """Whoever made it; a gateway that would make it otherwise finds out."""
+    arguments = cluster_arguments(stack)
+    past = Past("kafka", arguments)
+    gateway = make_gateway([*arguments, "--retention", "100m"])
+    subscription = subscribe(gateway, moody, paused=True)
+    assert gateway.stop() == 0
+    past.age(90 / 1440)
+    gateway = make_gateway(arguments)  # With the default of seven days.
+    await_status(gateway, subscription, lag=1)
+    await_status(gateway, subscription, retentionAtRisk=True)

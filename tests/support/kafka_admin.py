@@ -71,12 +71,12 @@ class KafkaAdmin:
         for future in self.client.delete_records(asked).values():
             future.result(30)
 
-    def produce(self, topic, partition, headers, values):
-        """Records in one partition, without the gateway."""
+    def produce(self, topic, partition, headers, values, timestamp=0):
+        """Records in one partition, without the gateway. timestamp: milliseconds since 1970; 0 = now."""
         producer = Producer({"bootstrap.servers": self.bootstrap, "topic.metadata.refresh.interval.ms": 200})
         failures = []
         for value in values:
-            producer.produce(topic, value, partition=partition, headers=headers(value),
+            producer.produce(topic, value, partition=partition, headers=headers(value), timestamp=timestamp,
                              on_delivery=lambda error, _message: error and failures.append(error))
         if producer.flush(60) or failures:
             raise KafkaException(failures or "not delivered in time")

@@ -245,7 +245,8 @@ static void note(struct recorder *recorder) {
     pthread_mutex_unlock(&recorder->lock);
 }
 
-static void on_assigned(void *context, int32_t partition, int64_t start_offset) {
+static void on_assigned(void *context, int32_t partition, int64_t start_offset, bool is_committed) {
+    (void)is_committed;
     struct recorder *recorder = context;
     pthread_mutex_lock(&recorder->lock);
     recorder->has_order_error |= recorder->is_ours[partition];

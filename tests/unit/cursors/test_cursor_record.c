@@ -17,6 +17,7 @@ static void keys_come_back_as_they_went(void **state) {
         {CURSOR_LIVE, 7, BYTES(""), BYTES(""), INT64_MAX},
         {CURSOR_CATCH_UP, 12, BYTES("team1"), BYTES("YXN5bmM"), 3},
         {CURSOR_CATCH_UP, 12, BYTES("owner"), BYTES("a/b"), 3},
+        {CURSOR_LOST, 3, BYTES("default"), BYTES("YXN5bmM"), 7},
         {CURSOR_STARTED, INT32_MAX, BYTES("default"), BYTES("YXN5bmM"), 2},
         {CURSOR_REPLAY, 1, BYTES("default"), BYTES("5b2c"), 9},
     };

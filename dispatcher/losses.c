@@ -1,0 +1,187 @@
+#include "dispatcher/losses.h"
+
+#include "core/base/clock.h"
+#include "core/base/log_line.h"
+#include "core/base/memory.h"
+#include "core/base/metrics.h"
+#include "core/registry/snapshot.h"
+#include "dispatcher/cursor.h"
+#include "dispatcher/cursor_post.h"
+#include "dispatcher/lane.h"
+#include "dispatcher/partition.h"
+
+#include <stdlib.h>
+
+#define LINES_PER_SECOND 10
+
+static struct metric_family lost_family = {
+    .name = "eventgateway_subscription_events_lost_total",
+    .help = "Offsets that retention removed before they were delivered to the subscription; which "
+            "of them it asked for is not known.",
+    .kind = METRIC_COUNTER,
+    .label_names = {"space", "subscription"},
+};
+
+struct loss {
+    struct loss *next; // in its bucket
+    struct partition *partition;
+    char *space, *id, *created;
+    int64_t count;
+    int64_t until;            // all below was counted
+    struct cursor_post *post; // on its way
+    bool is_changed;          // beyond that
+};
+
+static struct loss **bucket_of(struct losses *losses, struct bytes id) {
+    return &losses->buckets[bytes_hash(id) % LOSSES_BUCKETS];
+}
+
+static struct loss *find_or_add(struct partition *partition, struct bytes space, struct bytes id) {
+    struct loss **bucket = bucket_of(&partition->losses, id);
+    for (struct loss *loss = *bucket; loss; loss = loss->next) {
+        if (bytes_equal_text(id, loss->id) && bytes_equal_text(space, loss->space)) {
+            return loss;
+        }
+    }
+    struct loss *loss = memory_allocate(sizeof *loss);
+    loss->partition = partition;
+    loss->space = bytes_to_text(space);
+    loss->id = bytes_to_text(id);
+    loss->next = *bucket;
+    *bucket = loss;
+    return loss;
+}
+
+static void set_created(struct loss *loss, struct bytes created) {
+    free(loss->created);
+    loss->created = bytes_to_text(created);
+}
+
+void losses_restore(struct partition *partition, const struct cursor_record *record) {
+    struct loss *loss = find_or_add(partition, record->space, record->subscription_id);
+    set_created(loss, record->created);
+    loss->count = record->lost;
+    loss->until = record->position;
+}
+
+// --- Writing.
+
+static void write_loss(struct loss *loss);
+
+static void loss_written(void *context, int64_t offset) {
+    (void)offset;
+    struct loss *loss = context;
+    loss->post = NULL;
+    loss->partition->losses.inside--;
+    if (loss->is_changed) {
+        write_loss(loss);
+    }
+    lane_mark(loss->partition->lane, loss->partition);
+}
+
+static void write_loss(struct loss *loss) {
+    struct partition *partition = loss->partition;
+    struct lane *lane = partition->lane;
+    const struct cursor_post_options options = {
+        .log = lane->log, .loop = lane->loop, .stored = loss_written, .context = loss};
+    const struct cursor_record record = {.kind = CURSOR_LOST,
+                                         .partition = partition->number,
+                                         .epoch = partition->epoch,
+                                         .space = bytes_of_text(loss->space),
+                                         .subscription_id = bytes_of_text(loss->id),
+                                         .created = bytes_of_text(loss->created),
+                                         .position = loss->until,
+                                         .until = CURSOR_NO_END,
+                                         .lost = loss->count,
+                                         .written_us = clock_wall_us()};
+    loss->is_changed = false;
+    partition->losses.inside++;
+    loss->post = cursor_post_record(&options, &record);
+}
+
+// --- Counting.
+
+static void log_loss(const struct partition *partition, const struct subscription *subscription,
+                     int64_t from, int64_t first) {
+    static struct log_limit limit;
+    uint64_t suppressed;
+    if (log_limit_allows(&limit, LINES_PER_SECOND, &suppressed)) {
+        log_line(LOG_ERROR, "retention has removed events that were not delivered",
+                 LOG_BYTES("space", subscription->space),
+                 LOG_BYTES("subscription", subscription->id),
+                 LOG_NUMBER("partition", partition->number), LOG_NUMBER("position", from),
+                 LOG_NUMBER("first", first), LOG_NUMBER("suppressed", (int64_t)suppressed));
+    }
+}
+
+static void show(const struct loss *loss, int64_t count) {
+    metric_add(METRIC(&lost_family, loss->space, loss->id), count);
+}
+
+void losses_note(struct partition *partition, const struct subscription *subscription, int64_t from,
+                 int64_t first) {
+    const struct lane *lane = partition->lane;
+    struct loss *loss = find_or_add(partition, subscription->space, subscription->id);
+    if (!bytes_equal_text(subscription->created, loss->created)) {
+        set_created(loss, subscription->created); // Another one had its id.
+        loss->count = loss->until = 0;
+    }
+    from = from > loss->until ? from : loss->until;
+    if (first <= from) {
+        return;
+    }
+    loss->count += first - from;
+    loss->until = first;
+    show(loss, first - from);
+    log_loss(partition, subscription, from, first);
+    system_emit_events_lost(&lane->emitter, lane->snapshot, subscription, partition->number, from,
+                            first - from);
+    loss->is_changed = true;
+    if (!loss->post) {
+        write_loss(loss);
+    }
+}
+
+// Whether the live position serves it, where it reads now. What its cursor was still to read before
+// is removed as well.
+static bool is_live(struct partition *partition, const struct subscription *subscription,
+                    int64_t first) {
+    const struct subscription_queue *queue = queue_table_find(&partition->queues, subscription);
+    const struct cursor *cursor = queue ? queue->cursor : NULL;
+    if (!cursor || cursor->is_doomed || cursor->state == CURSOR_DETACHING) {
+        return true;
+    }
+    if (cursor->state == CURSOR_ATTACHING) {
+        losses_note(partition, subscription, cursor->progress.read_offset,
+                    first < cursor->until ? first : cursor->until);
+    }
+    return cursor->live_from != CURSOR_NO_END && cursor->state != CURSOR_STARTING;
+}
+
+void losses_note_live(struct partition *partition, int64_t from, int64_t first) {
+    size_t count;
+    const struct subscription *const *subscriptions =
+        snapshot_subscriptions(partition->lane->snapshot, &count);
+    for (size_t i = 0; i < count; i++) {
+        if (!subscriptions[i]->is_sync && is_live(partition, subscriptions[i], first)) {
+            losses_note(partition, subscriptions[i], from, first);
+        }
+    }
+}
+
+void losses_clear(struct losses *losses) {
+    for (size_t i = 0; i < LOSSES_BUCKETS; i++) {
+        while (losses->buckets[i]) {
+            struct loss *loss = losses->buckets[i];
+            losses->buckets[i] = loss->next;
+            if (loss->post) {
+                cursor_post_forget(loss->post);
+            }
+            free(loss->space);
+            free(loss->id);
+            free(loss->created);
+            free(loss);
+        }
+    }
+    losses->inside = 0;
+}

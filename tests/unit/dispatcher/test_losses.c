@@ -1,0 +1,167 @@
+// What retention takes: what the invariants of losses.h promise, over a whole dispatcher.
+#include "dispatcher_test.h"
+
+#include "core/cursors/cursor_fold.h"
+
+static int set_up(void **state) {
+    *state = test_create(1, 1);
+    return 0;
+}
+
+static int tear_down(void **state) {
+    test_destroy(*state);
+    return 0;
+}
+
+struct reading {
+    struct event_log_slice slice;
+    sem_t done;
+};
+
+static void slice_done(struct event_log_slice *slice) {
+    sem_post(&CONTAINER_OF(slice, struct reading, slice)->done);
+}
+
+// What the stream of cursors says that the subscription has lost on the partition.
+static int64_t lost_of(struct dispatcher_test *test, const char *subscription) {
+    struct reading reading = {.slice = {.stream = EVENT_LOG_CURSORS,
+                                        .from_offset = EVENT_LOG_BEGINNING,
+                                        .max_records = 10000,
+                                        .loop = test->workers[0].loop,
+                                        .done = slice_done}};
+    const struct cursor_key key = {
+        .kind = CURSOR_LOST, .space = BYTES("default"), .name = bytes_of_text(subscription)};
+    struct cursor_fold *fold = cursor_fold_create(NULL, 0);
+    sem_init(&reading.done, 0, 0);
+    assert_int_equal(event_log_read(test->log, &reading.slice), STATUS_OK);
+    sem_wait(&reading.done);
+    assert_int_equal(reading.slice.status, STATUS_OK);
+    assert_int_equal(reading.slice.next_offset, reading.slice.end_offset);
+    for (size_t i = 0; i < reading.slice.count; i++) {
+        cursor_fold_add(fold, &reading.slice.records[i].record);
+    }
+    const struct cursor_record *record = cursor_fold_find(fold, &key);
+    int64_t lost = record ? record->lost : 0;
+    event_log_slice_clear(&reading.slice);
+    cursor_fold_destroy(fold);
+    sem_destroy(&reading.done);
+    return lost;
+}
+
+static void deliver(struct dispatcher_test *test, const char *id) {
+    test_emit_id(test, id);
+    test_await_calls(test, "/ok", id, 2);
+}
+
+// One event is delivered, of five more the first three are removed while nobody reads.
+static void lose_three(struct dispatcher_test *test) {
+    test_subscribe(test, "a", "/ok", NULL);
+    test_subscribe(test, "b", "/ok", NULL);
+    test_start_dispatcher(test);
+    deliver(test, "first");
+    test_close_dispatcher(test);
+    test_emit_numbers(test, 5);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 4);
+}
+
+static void what_was_lost_at_the_live_position_is_counted_for_each_subscription(void **state) {
+    struct dispatcher_test *test = *state;
+    struct metric *lost = dispatcher_metrics()->events_lost;
+    int64_t before = metric_value(lost);
+    lose_three(test);
+    test_start_dispatcher(test);
+    test_await_calls(test, "/ok", "4", 2);
+    test_close_dispatcher(test);
+    assert_int_equal(lost_of(test, "a"), 3);
+    assert_int_equal(lost_of(test, "b"), 3);
+    assert_int_equal(metric_value(lost), before + 3);
+    // It stays when others take over, and is counted on.
+    test_emit_numbers(test, 4);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 8);
+    test_start_dispatcher(test);
+    deliver(test, "last");
+    test_close_dispatcher(test);
+    assert_int_equal(lost_of(test, "a"), 5);
+}
+
+static void put_paused(struct dispatcher_test *test, const char *is_paused) {
+    char document[512];
+    snprintf(document, sizeof document,
+             "{\"space\":\"default\",\"subscriptionId\":\"p\",\"type\":\"async\",\"eventType\":"
+             "\"test\",\"functionId\":\"a\",\"method\":\"POST\",\"path\":\"/\",\"paused\":%s}",
+             is_paused);
+    test_put(test, RESOURCE_SUBSCRIPTION, "p", document);
+}
+
+static void what_a_detached_one_lost_is_counted_when_it_is_attached_again(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "a", "/ok", NULL);
+    put_paused(test, "true");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 10);
+    test_await_calls(test, "/ok", "9", 1);
+    test_await_metric(dispatcher_metrics()->detached, 1);
+    test_close_dispatcher(test);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 6);
+    put_paused(test, "false");
+    test_start_dispatcher(test);
+    test_await_calls(test, "/ok", "9", 2);
+    test_await_metric(dispatcher_metrics()->detached, 0);
+    test_close_dispatcher(test);
+    assert_int_equal(lost_of(test, "p"), 6);
+    assert_int_equal(lost_of(test, "a"), 0);
+}
+
+static void
+a_position_that_the_group_has_forgotten_is_counted_from_where_the_log_knows_it(void **state) {
+    struct dispatcher_test *test = *state;
+    lose_three(test);
+    test->options.group = "another group";
+    test_start_dispatcher(test);
+    test_await_calls(test, "/ok", "4", 2);
+    test_close_dispatcher(test);
+    assert_int_equal(lost_of(test, "a"), 3);
+}
+
+static void who_subscribes_for_the_first_time_has_lost_nothing(void **state) {
+    struct dispatcher_test *test = *state;
+    test_emit_numbers(test, 5);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 4);
+    test_subscribe(test, "a", "/ok", NULL);
+    test_start_dispatcher(test);
+    test_await_calls(test, "/ok", "4", 1);
+    test_close_dispatcher(test);
+    assert_int_equal(lost_of(test, "a"), 0);
+}
+
+// Whichever record of a cursor fails, and whenever it ends: nothing is counted twice or forgotten.
+static void the_nth_record_may_fail(void **state) {
+    (void)state;
+    for (uint64_t n = 1; n <= 10; n++) {
+        struct dispatcher_test *test = test_create(1, 1);
+        lose_three(test);
+        event_log_memory_fail_append(test->log, EVENT_LOG_CURSORS, n, 2, STATUS_TIMEOUT);
+        test_start_dispatcher(test);
+        test_await_calls(test, "/ok", "4", 2);
+        test_crash_dispatcher(test);
+        test_start_dispatcher(test);
+        deliver(test, "last");
+        test_close_dispatcher(test);
+        assert_int_equal(lost_of(test, "a"), 3);
+        assert_int_equal(lost_of(test, "b"), 3);
+        test_destroy(test);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        TEST(what_was_lost_at_the_live_position_is_counted_for_each_subscription),
+        TEST(what_a_detached_one_lost_is_counted_when_it_is_attached_again),
+        TEST(a_position_that_the_group_has_forgotten_is_counted_from_where_the_log_knows_it),
+        TEST(who_subscribes_for_the_first_time_has_lost_nothing),
+        cmocka_unit_test(the_nth_record_may_fail),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
