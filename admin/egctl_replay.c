@@ -100,7 +100,7 @@ static int print_replay(const struct egctl_flags *flags, const json_t *replay) {
         egctl_print_json(replay);
     } else {
         printf("Replay %s is %s: %lld of %lld events looked at, %lld delivered, %lld failed.\n",
-               text_of(replay, "replayId"), text_of(replay, "state"), number_of(replay, "finished"),
+               text_of(replay, "replayId"), text_of(replay, "state"), number_of(replay, "scanned"),
                number_of(replay, "total"), number_of(replay, "delivered"),
                number_of(replay, "failed"));
     }

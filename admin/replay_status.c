@@ -32,22 +32,17 @@ static void fail(struct status_call *call, unsigned status, struct bytes message
 
 // --- One replay.
 
-struct progress {
-    int64_t total, finished, delivered, failed, lost;
-    bool is_over;
-};
-
-static int64_t finished_of(const struct cursor_record *record, const struct replay_part *part) {
-    int64_t finished = record->position - part->from;
+static int64_t scanned_of(const struct cursor_record *record, const struct replay_part *part) {
+    int64_t scanned = record->position - part->from;
     for (size_t i = 0; i < record->finished.count; i++) {
-        finished += record->finished.items[i].end - record->finished.items[i].first;
+        scanned += record->finished.items[i].end - record->finished.items[i].first;
     }
     int64_t all = part->until - part->from;
-    return finished < 0 ? 0 : finished < all ? finished : all;
+    return scanned < 0 ? 0 : scanned < all ? scanned : all;
 }
 
 static void add_partition(const struct cursor_fold *fold, const struct replay *replay,
-                          size_t partition, struct progress *progress) {
+                          size_t partition, struct replay_progress *progress) {
     const struct replay_part *part = &replay->parts[partition];
     const struct cursor_key key = {.kind = CURSOR_REPLAY,
                                    .partition = (int32_t)partition,
@@ -56,40 +51,78 @@ static void add_partition(const struct cursor_fold *fold, const struct replay *r
     const struct cursor_record *record = cursor_fold_find(fold, &key);
     progress->total += part->until - part->from;
     if (!record) {
-        progress->is_over &= part->until == part->from;
+        progress->is_done &= part->until == part->from;
         return;
     }
-    progress->finished += finished_of(record, part);
+    // Records of before that member have none.
+    int64_t ended = record->delivered + record->failed;
+    progress->scanned += scanned_of(record, part);
+    progress->matched += record->matched > ended ? record->matched : ended;
     progress->delivered += record->delivered;
     progress->failed += record->failed;
     progress->lost += record->lost;
-    progress->is_over &= record->position >= part->until;
+    progress->written_us =
+        record->written_us > progress->written_us ? record->written_us : progress->written_us;
+    progress->is_done &= record->position >= part->until;
+}
+
+void replay_progress_of(const struct cursor_fold *fold, const struct replay *replay,
+                        struct replay_progress *ret_progress) {
+    *ret_progress = (struct replay_progress){.is_done = true};
+    for (size_t i = 0; i < replay->part_count; i++) {
+        add_partition(fold, replay, i, ret_progress);
+    }
+}
+
+int64_t replay_ended_us(const struct replay_progress *progress, const struct replay *replay) {
+    if (progress->is_done) {
+        // One with nothing to be done has no record.
+        return progress->written_us > 0 ? progress->written_us : replay->created_us;
+    }
+    return replay->stopped_us;
+}
+
+static bool has_subscription(const struct snapshot *snapshot, const struct replay *replay) {
+    const struct subscription *subscription =
+        snapshot_subscription(snapshot, replay->space, replay->subscription_id);
+    return subscription && bytes_equal(subscription->created, replay->subscription_created);
 }
 
 static const char *state_of(const struct snapshot *snapshot, const struct replay *replay,
-                            const struct progress *progress) {
-    const struct subscription *subscription =
-        snapshot_subscription(snapshot, replay->space, replay->subscription_id);
-    if (progress->is_over) {
+                            const struct replay_progress *progress) {
+    if (progress->is_done) {
         return "done";
     }
-    if (!subscription || !bytes_equal(subscription->created, replay->subscription_created)) {
+    if (replay->stopped_us > 0 || !has_subscription(snapshot, replay)) {
         return "stopped";
     }
-    return subscription->is_paused ? "paused" : "running";
+    return snapshot_subscription(snapshot, replay->space, replay->subscription_id)->is_paused
+               ? "paused"
+               : "running";
 }
 
-static json_t *eta(const struct replay *replay, const struct progress *progress) {
+// By its speed so far, over what is left to be looked at.
+static json_t *eta(const struct replay *replay, const struct replay_progress *progress) {
     int64_t passed_us = clock_wall_us() - replay->created_us;
-    int64_t left = progress->total - progress->finished;
-    if (progress->is_over) {
+    int64_t left = progress->total - progress->scanned;
+    if (progress->is_done) {
         return json_integer(0);
     }
-    if (progress->finished == 0 || passed_us <= 0) {
-        return json_null(); // Nothing is known yet.
+    if (replay->stopped_us > 0 || progress->scanned == 0 || passed_us <= 0) {
+        return json_null();
     }
-    double seconds = (double)passed_us / 1e6 * (double)left / (double)progress->finished;
+    double seconds = (double)passed_us / 1e6 * (double)left / (double)progress->scanned;
     return json_integer((json_int_t)(seconds + 0.999));
+}
+
+static void set_ended(json_t *object, const struct replay *replay,
+                      const struct replay_progress *progress) {
+    char text[TIMESTAMP_TEXT_SIZE];
+    int64_t ended_us = replay_ended_us(progress, replay);
+    if (ended_us > 0) {
+        timestamp_format(ended_us, text);
+        json_object_set_new(object, "ended", json_string(text));
+    }
 }
 
 static void copy_member(json_t *object, const json_t *document, const char *name) {
@@ -101,26 +134,30 @@ static void copy_member(json_t *object, const json_t *document, const char *name
 
 static json_t *describe(const struct status_call *call, const struct snapshot *snapshot,
                         const struct replay *replay) {
-    struct progress progress = {.is_over = true};
-    for (size_t i = 0; i < replay->part_count; i++) {
-        add_partition(call->fold, replay, i, &progress);
-    }
+    struct replay_progress progress;
     json_t *object = json_object();
     static const char *const members[] = {"replayId", "subscriptionId", "created", "from",
-                                          "to",       "ratePerSecond",  "filters"};
+                                          "to",       "ratePerSecond",  "filters", "stoppedBy"};
+    replay_progress_of(call->fold, replay, &progress);
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
         copy_member(object, replay->document, members[i]);
     }
+    const struct {
+        const char *name;
+        int64_t number;
+    } numbers[] = {{"total", progress.total},
+                   {"scanned", progress.scanned},
+                   {"matched", progress.matched},
+                   {"delivered", progress.delivered},
+                   {"failed", progress.failed},
+                   {"lostToRetention", progress.lost},
+                   {"percent", progress.is_done ? 100 : progress.scanned * 100 / progress.total}};
+    for (size_t i = 0; i < ARRAY_LENGTH(numbers); i++) {
+        json_object_set_new(object, numbers[i].name, json_integer(numbers[i].number));
+    }
     json_object_set_new(object, "state", json_string(state_of(snapshot, replay, &progress)));
-    json_object_set_new(object, "delivered", json_integer(progress.delivered));
-    json_object_set_new(object, "failed", json_integer(progress.failed));
-    json_object_set_new(object, "lostToRetention", json_integer(progress.lost));
-    json_object_set_new(object, "finished", json_integer(progress.finished));
-    json_object_set_new(object, "total", json_integer(progress.total));
-    json_object_set_new(
-        object, "percent",
-        json_integer(progress.is_over ? 100 : progress.finished * 100 / progress.total));
     json_object_set_new(object, "etaSeconds", eta(replay, &progress));
+    set_ended(object, replay, &progress);
     return object;
 }
 

@@ -5,6 +5,8 @@
 #include <jansson.h>
 
 #include "admin/config_lookup.h"
+#include "admin/cursor_view.h"
+#include "admin/kept_entries.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/memory.h"
@@ -16,9 +18,9 @@
 #define SUBSCRIPTIONS BYTES("subscriptions/")
 #define REPLAYS BYTES("replays")
 #define REPLAYS_END BYTES("/replays")
-#define REPLAYS_MAX 100 // of a space
 #define TRIES_MAX 10
 #define SWEPT_MAX 16 // by one new replay
+#define PEER_SIZE 64
 
 // A replay that is begun or removed.
 struct replay_call {
@@ -30,7 +32,13 @@ struct replay_call {
     struct event_log_time_query query;
     int64_t *from; // by partition
     size_t from_count;
-    struct buffer document; // empty: it is removed
+    struct buffer document; // of one that begins, or is stopped
+    bool begins;
+    struct cursor_view_request view;
+    struct kept_entry *entries; // of the space, when the cursors were read; ids are copies
+    size_t entry_count;
+    const struct cursor_fold *fold; // while it is looked at
+    bool is_over;                   // the one that is stopped or removed
     unsigned tries;
     const struct snapshot *snapshot;           // that the change is based on; edits point into it
     struct registry_edit edits[1 + SWEPT_MAX]; // itself first
@@ -46,6 +54,10 @@ static void call_destroy(struct replay_call *call) {
     json_decref(call->asked.document);
     snapshot_unref(call->snapshot);
     event_log_time_query_clear(&call->query);
+    for (size_t i = 0; i < call->entry_count; i++) {
+        free((char *)call->entries[i].id.data);
+    }
+    free(call->entries);
     free(call->from);
     free(call);
 }
@@ -68,7 +80,7 @@ static struct replay_call *call_create(struct admin *admin, struct http_request 
 // --- The change of the registry.
 
 static void answer_done(struct replay_call *call) {
-    if (call->document.size == 0) {
+    if (!call->begins) {
         admin_answer_empty(call->request, 204);
     } else {
         json_t *answer = json_pack("{s:s}", "replayId", call->id.data);
@@ -93,58 +105,88 @@ static void change_done(struct registry_change *change) {
     }
 }
 
-// Replays of subscriptions that are gone end with the next one that begins.
-static void sweep(void *context, struct bytes space, struct bytes id,
-                  const struct json_t *document) {
-    struct replay_call *call = context;
-    const struct replay *replay = snapshot_replay(call->snapshot, space, id);
-    const struct subscription *subscription =
-        snapshot_subscription(call->snapshot, space, replay->subscription_id);
-    (void)document;
-    bool is_of_none =
-        !subscription || !bytes_equal(subscription->created, replay->subscription_created);
-    if (is_of_none && call->edit_count < ARRAY_LENGTH(call->edits)) {
-        call->edits[call->edit_count++] =
-            (struct registry_edit){.kind = RESOURCE_REPLAY, .space = space, .id = id};
+static void add_removal(struct replay_call *call, struct bytes id) {
+    if (call->edit_count < ARRAY_LENGTH(call->edits)) {
+        call->edits[call->edit_count++] = (struct registry_edit){
+            .kind = RESOURCE_REPLAY, .space = buffer_bytes(&call->space), .id = id};
     }
 }
 
-static void plan(struct replay_call *call) {
+// With a new one those go that were over long ago, and the first of too many.
+static void sweep(struct replay_call *call) {
+    size_t there = 0;
+    for (size_t i = 0; i < call->entry_count; i++) {
+        struct kept_entry entry = call->entries[i];
+        if (snapshot_replay(call->snapshot, entry.space, entry.id)) {
+            call->entries[i] = call->entries[there];
+            call->entries[there++] = entry;
+        }
+    }
+    size_t going = kept_entries_select(call->entries, there, 1, clock_wall_us());
+    for (size_t i = 0; i < going; i++) {
+        add_removal(call, call->entries[i].id);
+    }
+}
+
+static void write_stopped(struct replay_call *call, const struct replay *replay) {
+    char peer[PEER_SIZE] = "", stopped[TIMESTAMP_TEXT_SIZE];
+    json_t *document = json_copy((json_t *)replay->document);
+    http_request_peer(call->request, peer, sizeof peer);
+    timestamp_format(clock_wall_us(), stopped);
+    json_object_set_new(document, "stopped", json_string(stopped));
+    json_object_set_new(document, "stoppedBy", json_string(peer));
+    buffer_reset(&call->document);
+    json_append(document, &call->document);
+    json_decref(document);
+}
+
+static void put_document(struct replay_call *call) {
     call->edits[0] = (struct registry_edit){.kind = RESOURCE_REPLAY,
                                             .space = buffer_bytes(&call->space),
                                             .id = buffer_bytes(&call->id),
                                             .document = buffer_bytes(&call->document)};
     call->edit_count = 1;
-    if (call->document.size > 0) {
-        snapshot_each(call->snapshot, RESOURCE_REPLAY, buffer_bytes(&call->space), sweep, call);
-    }
 }
 
 // NULL, or why it cannot be any more.
-static const char *refusal(const struct replay_call *call, unsigned *ret_status) {
-    const struct snapshot *snapshot = call->snapshot;
+static const char *plan_begin(struct replay_call *call, unsigned *ret_status) {
     struct bytes space = buffer_bytes(&call->space);
-    if (call->document.size == 0) {
+    if (!snapshot_subscription(call->snapshot, space, buffer_bytes(&call->subscription))) {
         *ret_status = 404;
-        return snapshot_replay(snapshot, space, buffer_bytes(&call->id)) ? NULL
-                                                                         : "Replay not found.";
-    }
-    *ret_status = 404;
-    if (!snapshot_subscription(snapshot, space, buffer_bytes(&call->subscription))) {
         return "Subscription not found.";
     }
+    put_document(call);
+    sweep(call);
     *ret_status = 409;
-    return snapshot_count(snapshot, RESOURCE_REPLAY, space) < REPLAYS_MAX + call->edit_count - 1
+    return snapshot_count(call->snapshot, RESOURCE_REPLAY, space) <
+                   KEPT_ENTRIES_MAX + call->edit_count - 1
                ? NULL
-               : "there are 100 replays in this space; delete one that is done";
+               : "100 replays of this space go on; stop one";
+}
+
+// One that goes on is stopped, and stays to be looked at; one that is over is removed.
+static const char *plan_end(struct replay_call *call, unsigned *ret_status) {
+    const struct replay *replay =
+        snapshot_replay(call->snapshot, buffer_bytes(&call->space), buffer_bytes(&call->id));
+    *ret_status = 404;
+    if (!replay) {
+        return "Replay not found.";
+    }
+    call->edit_count = 0;
+    if (call->is_over || replay->stopped_us > 0) {
+        add_removal(call, replay->id);
+    } else {
+        write_stopped(call, replay);
+        put_document(call);
+    }
+    return NULL;
 }
 
 static void try_change(struct replay_call *call) {
     unsigned status = 0;
     snapshot_unref(call->snapshot);
     call->snapshot = registry_snapshot(call->admin->options.registry);
-    plan(call);
-    const char *reason = refusal(call, &status);
+    const char *reason = call->begins ? plan_begin(call, &status) : plan_end(call, &status);
     if (reason) {
         fail(call, status, reason);
         return;
@@ -156,6 +198,48 @@ static void try_change(struct replay_call *call) {
                                             .loop = call->admin->options.loop,
                                             .done = change_done};
     registry_apply(call->admin->options.registry, &call->change);
+}
+
+// --- What is over: told by the cursors.
+
+static void add_entry(void *context, struct bytes space, struct bytes id,
+                      const struct json_t *document) {
+    struct replay_call *call = context;
+    const struct replay *replay = snapshot_replay(call->snapshot, space, id);
+    const struct subscription *subscription =
+        snapshot_subscription(call->snapshot, space, replay->subscription_id);
+    (void)document;
+    struct replay_progress progress;
+    replay_progress_of(call->fold, replay, &progress);
+    bool is_of_none =
+        !subscription || !bytes_equal(subscription->created, replay->subscription_created);
+    int64_t ended_us = replay_ended_us(&progress, replay);
+    // Nobody waits for those of subscriptions that are gone: they go with the next new one.
+    ended_us = is_of_none ? 1 : ended_us;
+    call->entries[call->entry_count++] =
+        (struct kept_entry){buffer_bytes(&call->space), {bytes_to_text(id), id.size}, ended_us};
+    call->is_over |= ended_us > 0 && bytes_equal(id, buffer_bytes(&call->id));
+}
+
+static void cursors_read(struct cursor_view_request *request, const struct cursor_fold *fold) {
+    struct replay_call *call = CONTAINER_OF(request, struct replay_call, view);
+    struct bytes space = buffer_bytes(&call->space);
+    if (!fold) {
+        fail(call, 503, "the event log cannot be read now");
+        return;
+    }
+    call->snapshot = registry_snapshot(call->admin->options.registry);
+    size_t count = snapshot_count(call->snapshot, RESOURCE_REPLAY, space);
+    call->entries = memory_allocate((count + 1) * sizeof *call->entries);
+    call->fold = fold;
+    snapshot_each(call->snapshot, RESOURCE_REPLAY, space, add_entry, call);
+    call->fold = NULL;
+    try_change(call);
+}
+
+static void look_at_cursors(struct replay_call *call) {
+    call->view.done = cursors_read;
+    cursor_view_ask(call->admin->cursors, &call->view);
 }
 
 // --- Where it begins and ends on each partition.
@@ -202,7 +286,8 @@ static void end_found(struct event_log_time_query *query) {
         return;
     }
     write_document(call);
-    try_change(call);
+    call->begins = true;
+    look_at_cursors(call);
 }
 
 static void begin_found(struct event_log_time_query *query) {
@@ -269,7 +354,7 @@ static void handle_old(struct admin *admin, struct http_request *request, struct
     } else if (id.size > 0 && admin_method_is(request, "DELETE")) {
         struct replay_call *call = call_create(admin, request, space);
         buffer_append(&call->id, id);
-        try_change(call);
+        look_at_cursors(call);
     } else {
         admin_answer_wrong_method(request, CONFIG_SPACES,
                                   id.size > 0 ? "GET, HEAD, DELETE" : "GET, HEAD");

@@ -6,6 +6,9 @@
 #define EVENT_GATEWAY_ADMIN_REPLAYS_API_H
 
 #include "admin/admin_private.h"
+#include "core/registry/replay.h"
+
+struct cursor_fold;
 
 // False: not such a path, and not answered.
 bool replays_api_handle(struct admin *admin, struct http_request *request);
@@ -25,6 +28,18 @@ enum status must_check replay_request_read(struct bytes body, struct replay_requ
 // What of a partition belongs to it, of what lies between the two offsets by time.
 void replay_request_apply(const struct replay_request *request, size_t partition, int64_t *from,
                           int64_t *until);
+
+// replay_status.c: how far a replay is, of all its partitions. scanned and total are offsets, the
+// rest is events.
+struct replay_progress {
+    int64_t total, scanned, matched, delivered, failed, lost;
+    int64_t written_us; // the last record of it
+    bool is_done;
+};
+void replay_progress_of(const struct cursor_fold *fold, const struct replay *replay,
+                        struct replay_progress *ret_progress);
+// When it was done or stopped; 0 = neither.
+int64_t replay_ended_us(const struct replay_progress *progress, const struct replay *replay);
 
 // replay_status.c: answers with one replay of the space, or with id empty with all of them.
 void replay_status_answer(struct admin *admin, struct http_request *request, struct bytes space,

@@ -79,6 +79,7 @@ struct cursor {
     int64_t delivered, failed; // a replay's, since it began
     size_t bytes;              // of the events that it has in memory
     bool is_doomed;            // the subscription is gone
+    bool is_stopped;           // a replay's: nothing more of it begins
     bool has_finished;         // something, since it was detached
     const char *detach_again;  // why, once the removal is stored; NULL = not
 
@@ -112,8 +113,10 @@ void cursor_write_start(struct cursor *cursor);
 void cursor_restore(struct subscription_queue *queue, const struct cursor_record *record);
 // A replay in its own queue: position, until and what was counted are the record's.
 void cursor_replay(struct subscription_queue *queue, const struct cursor_record *record);
-// It is not wanted any more: what has not begun is forgotten, and its record is removed.
+// What has not begun is forgotten; its last record says how far it came, and stays.
 void cursor_stop_replay(struct cursor *cursor);
+// It is not wanted any more, and its record is removed.
+void cursor_remove_replay(struct cursor *cursor);
 // One delivery more, of those that have a cursor, has come to an end here.
 void cursor_count(struct cursor *cursor, bool is_delivered);
 // With the partition; writes nothing.

@@ -49,6 +49,8 @@ void cursor_attach_if_possible(struct cursor *cursor);
 
 // cursor_replay.c
 
+// What of the events that were read belongs to the replay: deliveries that have ended, or have not.
+int64_t cursor_matched(const struct cursor *cursor);
 // Of a replay it is no delivery that is lost: the log has less to be replayed.
 void cursor_skip_to(struct cursor *cursor, int64_t first_offset);
 

@@ -21,7 +21,7 @@
 size_t cursor_room(const struct cursor *cursor) {
     const struct subscription_queue *queue = cursor->queue;
     bool reads = cursor->state == CURSOR_CATCHING_UP || cursor->state == CURSOR_ATTACHING;
-    if (!reads || cursor->is_doomed || cursor_is_paused(cursor) ||
+    if (!reads || cursor->is_doomed || cursor->is_stopped || cursor_is_paused(cursor) ||
         cursor->progress.read_offset >= cursor->until || !partition_is_fed(cursor->partition) ||
         cursor->bytes >= CURSOR_SLICE_BYTES) {
         return 0;

@@ -17,15 +17,31 @@ void cursor_replay(struct subscription_queue *queue, const struct cursor_record 
     }
 }
 
-void cursor_stop_replay(struct cursor *cursor) {
-    cursor->queue->is_gone = true; // Calls that run are the last ones.
+// Calls that run are the last ones.
+static void end_early(struct cursor *cursor) {
+    cursor->queue->is_gone = true;
+    cursor->is_stopped = true;
     cursor_rewind(cursor);
+}
+
+void cursor_stop_replay(struct cursor *cursor) {
+    end_early(cursor);
+    cursor->is_changed = true;
+    cursor_go_on(cursor);
+}
+
+void cursor_remove_replay(struct cursor *cursor) {
+    end_early(cursor);
     cursor_doom(cursor);
 }
 
 void cursor_count(struct cursor *cursor, bool is_delivered) {
     cursor->delivered += is_delivered;
     cursor->failed += !is_delivered;
+}
+
+int64_t cursor_matched(const struct cursor *cursor) {
+    return cursor->delivered + cursor->failed + (int64_t)cursor->progress.count;
 }
 
 void cursor_skip_to(struct cursor *cursor, int64_t first_offset) {

@@ -27,6 +27,7 @@ static void write_record(struct cursor *cursor, struct cursor_record *ret_record
         .lost = cursor->lost,
         .delivered = cursor->delivered,
         .failed = cursor->failed,
+        .matched = cursor->queue->replay ? cursor_matched(cursor) : 0,
         .written_us = clock_wall_us(),
     };
     cursor_progress_finished(&cursor->progress, CURSOR_RANGES_MAX, &ret_record->finished);
@@ -47,7 +48,7 @@ static bool is_over(const struct cursor *cursor) {
         return false;
     }
     bool has_end = cursor->state == CURSOR_ATTACHING || cursor->queue->replay;
-    return cursor->is_doomed ||
+    return cursor->is_doomed || cursor->is_stopped ||
            (has_end && cursor_progress_position(&cursor->progress) >= cursor->until);
 }
 

@@ -82,7 +82,7 @@ void replays_restore(struct partition *partition, const struct cursor_record *re
         return;
     }
     add(&partition->replays, replay);
-    if (subscription && record->position < record->until) {
+    if (subscription && record->position < record->until && replay->stopped_us == 0) {
         cursor_replay(queue_table_get_replay(&partition->queues, partition, subscription, replay),
                       record);
     }
@@ -112,23 +112,29 @@ static void begin_if_new(void *context, struct bytes space, struct bytes id,
     const struct replay *replay = snapshot_replay(partition->lane->snapshot, space, id);
     const struct subscription *subscription = subscription_of(partition, replay);
     (void)document;
-    if (subscription && (size_t)partition->number < replay->part_count &&
+    if (subscription && replay->stopped_us == 0 && (size_t)partition->number < replay->part_count &&
         !has_begun(&partition->replays, replay)) {
         begin(partition, replay, subscription);
     }
 }
 
-static void stop_if_removed(void *context, struct subscription_queue *queue) {
+static void stop_if_unwanted(void *context, struct subscription_queue *queue) {
     const struct partition *partition = context;
-    if (queue->replay && queue->cursor && !queue->cursor->is_doomed &&
-        !snapshot_replay(partition->lane->snapshot, queue->replay->space, queue->replay->id)) {
+    if (!queue->replay || !queue->cursor || queue->cursor->is_doomed) {
+        return;
+    }
+    const struct replay *replay =
+        snapshot_replay(partition->lane->snapshot, queue->replay->space, queue->replay->id);
+    if (!replay) {
+        cursor_remove_replay(queue->cursor);
+    } else if (replay->stopped_us > 0 && !queue->cursor->is_stopped) {
         cursor_stop_replay(queue->cursor);
     }
 }
 
 void replays_look(struct partition *partition) {
     const struct snapshot *snapshot = partition->lane->snapshot;
-    queue_table_each(&partition->queues, stop_if_removed, partition);
+    queue_table_each(&partition->queues, stop_if_unwanted, partition);
     forget_removed(&partition->replays, snapshot);
     snapshot_each(snapshot, RESOURCE_REPLAY, (struct bytes){0}, begin_if_new, partition);
 }

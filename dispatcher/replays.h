@@ -2,8 +2,8 @@
 //
 // Invariants:
 //   1. A replay is begun once for each partition that it has something of, whatever restarts: its
-//      record in the stream of cursors stays there, with its end reached, as long as its document
-//      is in the registry.
+//      record in the stream of cursors stays there, with its end reached or where it was stopped,
+//      as long as its document is in the registry.
 //   2. It has a queue of its own (subscription_queue.h), so nothing that it does moves, holds or
 //      reorders what is live.
 #ifndef EVENT_GATEWAY_DISPATCHER_REPLAYS_H

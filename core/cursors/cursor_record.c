@@ -162,6 +162,7 @@ void cursor_record_write(const struct cursor_record *record, struct buffer *ret_
     write_number(ret_value, "lost", record->lost);
     write_number(ret_value, "delivered", record->delivered);
     write_number(ret_value, "failed", record->failed);
+    write_number(ret_value, "matched", record->matched);
     write_number(ret_value, "writtenUs", record->written_us);
     cursor_parts_write_ranges(ret_value, &record->finished);
     cursor_parts_write_tried(ret_value, &record->tried);
@@ -231,10 +232,11 @@ static enum status read_numbers(const json_t *json, struct cursor_record *record
         int64_t absent, minimum;
         int64_t *ret_number;
     } members[] = {
-        {"partition", -1, 0, &partition},       {"epoch", -1, 1, &record->epoch},
-        {"position", -1, 0, &record->position}, {"until", CURSOR_NO_END, 0, &record->until},
-        {"lost", 0, 0, &record->lost},          {"delivered", 0, 0, &record->delivered},
-        {"failed", 0, 0, &record->failed},      {"writtenUs", 0, 0, &record->written_us},
+        {"partition", -1, 0, &partition},         {"epoch", -1, 1, &record->epoch},
+        {"position", -1, 0, &record->position},   {"until", CURSOR_NO_END, 0, &record->until},
+        {"matched", 0, 0, &record->matched},      {"lost", 0, 0, &record->lost},
+        {"delivered", 0, 0, &record->delivered},  {"failed", 0, 0, &record->failed},
+        {"writtenUs", 0, 0, &record->written_us},
     };
     enum status status = STATUS_OK;
     for (size_t i = 0; status == STATUS_OK && i < ARRAY_LENGTH(members); i++) {

@@ -90,6 +90,7 @@ struct cursor_record {
     size_t share_count;
     int64_t lost;              // offsets that retention took before they were delivered
     int64_t delivered, failed; // a replay's
+    int64_t matched;           // a replay's: these two, and what has not ended yet
     int64_t written_us;        // wall clock
     struct json_t *json;       // decoded: what the bytes above point into
 };

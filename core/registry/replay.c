@@ -34,11 +34,18 @@ static enum status read_texts(struct replay *replay, struct error *error) {
     return status;
 }
 
-static enum status read_created(struct replay *replay, struct error *error) {
+static enum status read_times(struct replay *replay, struct error *error) {
     struct bytes text = {0};
     enum status status = json_needed_bytes(replay->document, "created", &text, error);
     if (status == STATUS_OK && timestamp_parse(text, &replay->created_us) != STATUS_OK) {
         status = error_set(error, STATUS_INVALID, "created: must be a time");
+    }
+    if (status == STATUS_OK && json_object_get(replay->document, "stopped")) {
+        status = json_needed_bytes(replay->document, "stopped", &text, error);
+        if (status == STATUS_OK &&
+            (timestamp_parse(text, &replay->stopped_us) != STATUS_OK || replay->stopped_us <= 0)) {
+            status = error_set(error, STATUS_INVALID, "stopped: must be a time");
+        }
     }
     return status;
 }
@@ -172,7 +179,7 @@ enum status replay_parse(struct json_t *document, const struct replay **ret_repl
         status = read_texts(&object->replay, error);
     }
     if (status == STATUS_OK) {
-        status = read_created(&object->replay, error);
+        status = read_times(&object->replay, error);
     }
     if (status == STATUS_OK) {
         status = read_rate(&object->replay, error);

@@ -35,6 +35,7 @@ struct replay {
     struct bytes subscription_created; // another one of that id is another subscription
     double rate_per_second;            // of all partitions; 0 = no limit of its own
     int64_t created_us;
+    int64_t stopped_us;              // somebody has stopped it; 0 = not
     const struct replay_part *parts; // by partition; those that came later have nothing of it
     size_t part_count;
     const struct replay_filter *filters;

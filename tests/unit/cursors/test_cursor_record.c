@@ -80,6 +80,7 @@ static struct cursor_record example(void) {
         .lost = 7,
         .delivered = 1,
         .failed = 2,
+        .matched = 9,
         .written_us = 1234567,
     };
     offset_ranges_add(&record.finished, 110, 120);

@@ -164,6 +164,30 @@ static void it_is_stopped_with_its_document_or_its_subscription(void **state) {
     assert_int_equal(test_committed(test), 62);
 }
 
+static void one_that_is_stopped_is_not_begun_again(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":2}");
+    test_let_go(test, false);
+    start_with(test, 60, "/hold");
+    pthread_mutex_lock(&test->lock);
+    test->lets_go = false;
+    pthread_mutex_unlock(&test->lock);
+    put_replay(test, "r1", "bad", "[[0,60]]");
+    test_await_calls(test, "/hold", NULL, 62);
+    put_replay(test, "r1", "bad", "[[0,60]],\"stopped\":\"2026-11-25T01:00:00Z\"");
+    test_emit_id(test, "seen");
+    test_await_calls(test, "/ok", "seen", 1); // The stop is known where the calls begin.
+    test_let_go(test, false);
+    test_await_calls(test, "/hold", "seen", 1);
+    test_close_dispatcher(test);
+    test_start_dispatcher(test);
+    test_emit_id(test, "later");
+    test_await_calls(test, "/hold", "later", 1);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/hold", NULL), 64);
+}
+
 static void partitions_that_it_has_nothing_of_and_empty_ranges_end_at_once(void **state) {
     (void)state;
     struct dispatcher_test *test = test_create(2, 4);
@@ -186,6 +210,7 @@ int main(void) {
         TEST(one_that_hangs_holds_up_nothing_that_is_live),
         TEST(records_that_the_log_does_not_take_are_written_again),
         TEST(it_is_stopped_with_its_document_or_its_subscription),
+        TEST(one_that_is_stopped_is_not_begun_again),
         cmocka_unit_test(partitions_that_it_has_nothing_of_and_empty_ranges_end_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

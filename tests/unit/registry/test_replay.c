@@ -37,6 +37,7 @@ static void a_document_is_read(void **state) {
     assert_true(bytes_equal_text(replay->subscription_id, "s1"));
     assert_true(bytes_equal_text(replay->subscription_created, "2026-11-25T00:00:00Z"));
     assert_int_equal(replay->created_us, INT64_C(1795568400000000));
+    assert_int_equal(replay->stopped_us, 0);
     assert_true(replay->rate_per_second > 2.4 && replay->rate_per_second < 2.6);
     assert_int_equal(replay->part_count, 2);
     assert_int_equal(replay->parts[0].until, 10);
@@ -57,6 +58,8 @@ static void what_is_wrong_is_named(void **state) {
         {"replayId", "7", "replayId"},
         {"subscriptionId", "null", "subscriptionId"},
         {"created", "\"soon\"", "created"},
+        {"stopped", "\"soon\"", "stopped"},
+        {"stopped", "7", "stopped"},
         {"ratePerSecond", "0", "ratePerSecond"},
         {"ratePerSecond", "\"1\"", "ratePerSecond"},
         {"ratePerSecond", "1e7", "ratePerSecond"},
