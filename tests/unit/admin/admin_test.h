@@ -180,7 +180,7 @@ static void count_on_loop(void *context) {
 
 static void drain(struct admin_fixture *fixture) {
     do {
-        raw_on_loop(fixture->loop, count_on_loop, fixture);
+        event_loop_call(fixture->loop, count_on_loop, fixture);
     } while (fixture->requests_inside > 0);
 }
 
@@ -190,7 +190,7 @@ static void fixture_start(struct admin_fixture *fixture) {
     create_key(fixture);
     assert_int_equal(event_loop_create("admin-test", &fixture->loop, &error), STATUS_OK);
     fixture->thread = event_loop_thread_start(fixture->loop);
-    raw_on_loop(fixture->loop, build_on_loop, fixture);
+    event_loop_call(fixture->loop, build_on_loop, fixture);
 }
 
 static int fixture_setup(void **state) {
@@ -202,9 +202,9 @@ static int fixture_setup(void **state) {
 
 static int fixture_teardown(void **state) {
     struct admin_fixture *fixture = *state;
-    raw_on_loop(fixture->loop, close_door_on_loop, fixture);
+    event_loop_call(fixture->loop, close_door_on_loop, fixture);
     drain(fixture);
-    raw_on_loop(fixture->loop, destroy_on_loop, fixture);
+    event_loop_call(fixture->loop, destroy_on_loop, fixture);
     event_loop_stop(fixture->loop);
     event_loop_thread_join(fixture->thread);
     // The registry's thread may still be inside event_loop_post although its task has run.

@@ -166,7 +166,7 @@ static void close_on_loop(void *context) {
 
 static void a_node_that_shuts_down_is_not_ready_any_more(void **state) {
     struct admin_fixture *fixture = *state;
-    raw_on_loop(fixture->loop, drain_on_loop, fixture);
+    event_loop_call(fixture->loop, drain_on_loop, fixture);
     expect(state, "GET", "/v1/health/ready", NULL, 503,
            "{'status':'draining','eventLog':'ok','registry':'ok'}");
     assert_int_equal(status_with(state, "/v1/health/live", ""), 200);
@@ -175,7 +175,7 @@ static void a_node_that_shuts_down_is_not_ready_any_more(void **state) {
 
 static void behind_a_closed_door_everything_is_503(void **state) {
     struct admin_fixture *fixture = *state;
-    raw_on_loop(fixture->loop, close_on_loop, fixture);
+    event_loop_call(fixture->loop, close_on_loop, fixture);
     expect_error(state, "GET", "/v1/spaces/default/functions", NULL, 503,
                  "this gateway is shutting down");
     expect_error(state, "GET", "/v1/cluster", NULL, 503, "this gateway is shutting down");

@@ -37,14 +37,14 @@ static int set_up(void **state) {
     assert_int_equal(event_log_memory_create(&options, &fixture->log, &error), STATUS_OK);
     assert_int_equal(event_loop_create("view-test", &fixture->loop, &error), STATUS_OK);
     fixture->thread = event_loop_thread_start(fixture->loop);
-    raw_on_loop(fixture->loop, create_view, fixture);
+    event_loop_call(fixture->loop, create_view, fixture);
     *state = fixture;
     return 0;
 }
 
 static int tear_down(void **state) {
     struct fixture *fixture = *state;
-    raw_on_loop(fixture->loop, destroy_view, fixture);
+    event_loop_call(fixture->loop, destroy_view, fixture);
     event_loop_stop(fixture->loop);
     event_loop_thread_join(fixture->thread);
     event_loop_destroy(fixture->loop);
@@ -123,7 +123,7 @@ static void ask(void *context) {
 static int64_t position_of(struct fixture *fixture) {
     struct asked asked = {.view = fixture->view};
     sem_init(&asked.done, 0, 0);
-    raw_on_loop(fixture->loop, ask, &asked);
+    event_loop_call(fixture->loop, ask, &asked);
     sem_wait(&asked.done);
     sem_destroy(&asked.done);
     return asked.position;
@@ -156,7 +156,7 @@ static void requests_at_once_are_all_answered(void **state) {
     sem_init(&both.first.done, 0, 0);
     sem_init(&both.second.done, 0, 0);
     store_live(fixture, 7);
-    raw_on_loop(fixture->loop, ask_both, &both);
+    event_loop_call(fixture->loop, ask_both, &both);
     sem_wait(&both.first.done);
     sem_wait(&both.second.done);
     assert_int_equal(both.first.position, 7);

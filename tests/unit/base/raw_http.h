@@ -5,6 +5,7 @@
 
 #include "core/base/bytes.h"
 #include "core/base/event_loop.h"
+#include "core/base/event_loop_call.h"
 #include "core/base/http_server.h"
 #include "core/base/memory.h"
 
@@ -27,28 +28,6 @@
 enum {
     RAW_PATIENCE_S = 60
 };
-
-// Runs function on the loop's thread and waits for it.
-struct raw_errand {
-    struct event_loop_task task;
-    void (*function)(void *context);
-    void *context;
-    sem_t is_done;
-};
-
-static inline void raw_run_errand(struct event_loop_task *task) {
-    struct raw_errand *errand = CONTAINER_OF(task, struct raw_errand, task);
-    errand->function(errand->context);
-    sem_post(&errand->is_done);
-}
-
-static inline void raw_on_loop(struct event_loop *loop, void (*function)(void *), void *context) {
-    struct raw_errand errand = {{raw_run_errand, NULL}, function, context, {{0}}};
-    sem_init(&errand.is_done, 0, 0);
-    event_loop_post(loop, &errand.task);
-    sem_wait(&errand.is_done);
-    sem_destroy(&errand.is_done);
-}
 
 static inline int raw_connect(uint16_t port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

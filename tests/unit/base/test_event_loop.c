@@ -1,5 +1,6 @@
 // The event loop: order, exactly-once, and what may happen inside callbacks.
 #include "core/base/event_loop.h"
+#include "core/base/event_loop_call.h"
 
 #include "core/base/memory.h"
 
@@ -483,6 +484,22 @@ static void what_is_left_is_forgotten_when_the_loop_is_destroyed(void **state) {
     event_loop_destroy(NULL);
 }
 
+static void note_thread(void *context) {
+    *(pthread_t *)context = pthread_self();
+}
+
+static void a_call_has_run_on_the_loops_thread_when_it_returns(void **state) {
+    struct event_loop *loop = *state;
+    struct event_loop_thread *thread = event_loop_thread_start(loop);
+    for (int i = 0; i < 100; i++) {
+        pthread_t ran_on = pthread_self();
+        event_loop_call(loop, note_thread, &ran_on);
+        assert_false(pthread_equal(ran_on, pthread_self()));
+    }
+    event_loop_stop(loop);
+    event_loop_thread_join(thread);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void) {
@@ -503,6 +520,7 @@ int main(void) {
         TEST(the_current_thread_is_the_one_that_runs_the_loop),
         TEST(tasks_of_many_threads_run_once_each_and_in_order),
         TEST(two_loops_that_wake_each_other_never_lose_a_wake_up),
+        TEST(a_call_has_run_on_the_loops_thread_when_it_returns),
         cmocka_unit_test(what_is_left_is_forgotten_when_the_loop_is_destroyed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

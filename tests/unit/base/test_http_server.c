@@ -186,7 +186,7 @@ static void destroy_server(void *context) {
 
 static int teardown(void **state) {
     struct fixture *fixture = *state;
-    raw_on_loop(fixture->loop, destroy_server, fixture);
+    event_loop_call(fixture->loop, destroy_server, fixture);
     event_loop_stop(fixture->loop);
     event_loop_thread_join(fixture->thread);
     event_loop_destroy(fixture->loop);
@@ -443,7 +443,7 @@ static void an_answer_to_a_client_that_has_left_is_dropped(void **state) {
         struct linger reset = {.l_onoff = i == 0, .l_linger = 0};
         setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
         close(fd);
-        raw_on_loop(fixture->loop, answer_held, fixture);
+        event_loop_call(fixture->loop, answer_held, fixture);
     }
     assert_exchange(fixture, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n", 200, "GET /a? ");
     assert_int_equal(http_server_requests_inside(fixture->server), 0);
@@ -470,7 +470,7 @@ static void whoever_asked_is_told_that_the_client_has_left(void **state) {
             close(fd);
         }
     }
-    raw_on_loop(fixture->loop, answer_held, fixture);
+    event_loop_call(fixture->loop, answer_held, fixture);
     struct buffer rest = {0};
     struct raw_answer answer = raw_read(staying, &rest, true);
     assert_int_equal(answer.status, 200);
@@ -496,7 +496,7 @@ static void a_closed_door_still_lets_answers_out_and_then_closes(void **state) {
     char connection[32];
     raw_send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
     sem_wait(&fixture->is_held);
-    raw_on_loop(fixture->loop, close_door, fixture);
+    event_loop_call(fixture->loop, close_door, fixture);
     int refused = socket(AF_INET, SOCK_STREAM, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(fixture->port)};
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -508,7 +508,7 @@ static void a_closed_door_still_lets_answers_out_and_then_closes(void **state) {
     assert_int_equal(answer.status, 200);
     raw_answer_clear(&answer);
     assert_true(raw_is_closed(idle));
-    raw_on_loop(fixture->loop, answer_held, fixture);
+    event_loop_call(fixture->loop, answer_held, fixture);
     answer = raw_read(fd, &rest, true);
     assert_string_equal(answer.text.data, "GET /hold? ");
     assert_true(raw_header(&answer, "Connection", connection, sizeof connection));
@@ -538,7 +538,7 @@ static void count_connections(void *context) {
 
 static void wait_for_connections(struct fixture *fixture, size_t wanted) {
     do {
-        raw_on_loop(fixture->loop, count_connections, fixture);
+        event_loop_call(fixture->loop, count_connections, fixture);
     } while (fixture->connections != wanted);
 }
 
@@ -550,15 +550,15 @@ static void silent_connections_are_closed_and_others_are_not(void **state) {
     raw_send_text(busy, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
     sem_wait(&fixture->is_held);
     wait_for_connections(fixture, 2);
-    raw_on_loop(fixture->loop, close_silent_for_a_minute, fixture);
+    event_loop_call(fixture->loop, close_silent_for_a_minute, fixture);
     raw_send_text(silent, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     struct raw_answer answer = raw_read(silent, &rest, true);
     assert_int_equal(answer.status, 200);
     raw_answer_clear(&answer);
-    raw_on_loop(fixture->loop, close_silent, fixture);
+    event_loop_call(fixture->loop, close_silent, fixture);
     assert_true(raw_is_closed(silent));
     wait_for_connections(fixture, 1);
-    raw_on_loop(fixture->loop, answer_held, fixture);
+    event_loop_call(fixture->loop, answer_held, fixture);
     answer = raw_read(busy, &rest, true);
     assert_int_equal(answer.status, 200);
     raw_answer_clear(&answer);
@@ -580,7 +580,7 @@ static void what_was_answered_before_destroy_reaches_the_client(void **state) {
         raw_send_text(fds[i], "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
         sem_wait(&fixture->is_held);
     }
-    raw_on_loop(fixture->loop, answer_held_and_destroy, fixture);
+    event_loop_call(fixture->loop, answer_held_and_destroy, fixture);
     for (int i = 0; i < 8; i++) {
         struct buffer rest = {0};
         struct raw_answer answer = raw_read(fds[i], &rest, true);

@@ -69,7 +69,7 @@ static void destroy_server(void *context) {
 }
 
 static void stop(struct fixture *fixture) {
-    raw_on_loop(fixture->loop, destroy_server, fixture);
+    event_loop_call(fixture->loop, destroy_server, fixture);
     event_loop_stop(fixture->loop);
     event_loop_thread_join(fixture->thread);
     event_loop_destroy(fixture->loop);
@@ -462,7 +462,7 @@ static void a_request_inside_is_not_idle(void **state) {
     close(idle);
     idle = raw_connect(fixture->port);
     assert_true(raw_is_closed(idle));
-    raw_on_loop(fixture->loop, answer_held, fixture);
+    event_loop_call(fixture->loop, answer_held, fixture);
     struct raw_answer answer = raw_read(fd, &rest, true);
     assert_int_equal(answer.status, 200);
     raw_answer_clear(&answer);
@@ -531,7 +531,7 @@ static void bodies_together_beyond_the_limit_get_503_with_retry_after(void **sta
     assert_error_body(&answer);
     raw_answer_clear(&answer);
     // The first body is given back with its answer.
-    raw_on_loop(fixture->loop, answer_held, fixture);
+    event_loop_call(fixture->loop, answer_held, fixture);
     int third = raw_connect(fixture->port);
     struct buffer rest = {0};
     raw_send_text(third, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
@@ -612,7 +612,7 @@ static void connections_beyond_the_limit_wait_until_others_go(void **state) {
     for (int i = 0; i < 4; i++) {
         struct raw_answer answer = raw_read(fds[i], &rest, true);
         assert_int_equal(answer.status, 200);
-        raw_on_loop(fixture->loop, assert_two_connections_at_the_most, fixture);
+        event_loop_call(fixture->loop, assert_two_connections_at_the_most, fixture);
         raw_answer_clear(&answer);
         close(fds[i]);
     }

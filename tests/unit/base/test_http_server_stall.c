@@ -16,6 +16,7 @@ struct fixture {
     bool answers_later;
     int fds[CONNECTIONS_MAX];
     struct buffer rests[CONNECTIONS_MAX];
+    struct event_loop_task pause;
     sem_t is_paused;
     sem_t may_go_on;
 };
@@ -49,15 +50,14 @@ static void handle(void *context, struct http_request *request) {
 
 // Holds the loop while the whole burst is sent, so that all of it is ready at once.
 static void pause_loop(struct event_loop_task *task) {
-    struct raw_errand *errand = CONTAINER_OF(task, struct raw_errand, task);
-    struct fixture *fixture = errand->context;
+    struct fixture *fixture = CONTAINER_OF(task, struct fixture, pause);
     sem_post(&fixture->is_paused);
     sem_wait(&fixture->may_go_on);
 }
 
 static size_t send_burst(struct fixture *fixture, int count, int round) {
-    struct raw_errand pause = {{pause_loop, NULL}, NULL, fixture, {{0}}};
-    event_loop_post(fixture->loop, &pause.task);
+    fixture->pause.run = pause_loop;
+    event_loop_post(fixture->loop, &fixture->pause);
     sem_wait(&fixture->is_paused);
     size_t sent = 0;
     for (int i = 0; i < count; i++) {
@@ -122,7 +122,7 @@ static void assert_all_answered(int count, bool answers_later) {
         close(fixture->fds[i]);
         buffer_clear(&fixture->rests[i]);
     }
-    raw_on_loop(fixture->loop, destroy_server, fixture);
+    event_loop_call(fixture->loop, destroy_server, fixture);
     event_loop_stop(fixture->loop);
     event_loop_thread_join(fixture->thread);
     event_loop_destroy(fixture->loop);

@@ -59,7 +59,7 @@ static void destroy_server(void *context) {
 
 static int teardown(void **state) {
     struct fixture *fixture = *state;
-    raw_on_loop(fixture->loop, destroy_server, fixture);
+    event_loop_call(fixture->loop, destroy_server, fixture);
     assert_null(fixture->stream);
     event_loop_stop(fixture->loop);
     event_loop_thread_join(fixture->thread);
@@ -85,7 +85,7 @@ static void write_text(void *context) {
 
 static bool write_on_loop(struct fixture *fixture, const char *text) {
     fixture->text = text;
-    raw_on_loop(fixture->loop, write_text, fixture);
+    event_loop_call(fixture->loop, write_text, fixture);
     return fixture->was_taken;
 }
 
@@ -123,7 +123,7 @@ static void what_is_written_comes_while_the_answer_goes_on(void **state) {
     assert_non_null(strstr(received.data, "chunked"));
     // Written and ended at once: all of it still comes, and the last chunk.
     assert_true(write_on_loop(fixture, "four\n\n"));
-    raw_on_loop(fixture->loop, end_stream, fixture);
+    event_loop_call(fixture->loop, end_stream, fixture);
     await_text(fd, &received, "four\n\n\r\n0\r\n\r\n");
     buffer_clear(&received);
     close(fd);
@@ -150,16 +150,16 @@ static void write_until_full(void *context) {
 static void a_client_that_does_not_read_fills_its_buffer_and_no_more(void **state) {
     struct fixture *fixture = *state;
     int fd = begin(fixture);
-    raw_on_loop(fixture->loop, write_until_full, fixture);
+    event_loop_call(fixture->loop, write_until_full, fixture);
     assert_in_range(fixture->taken, 90000, 110000);
     // What the sockets take makes room, but some day they are full.
     size_t before;
     do {
         before = fixture->taken;
-        raw_on_loop(fixture->loop, write_until_full, fixture);
+        event_loop_call(fixture->loop, write_until_full, fixture);
     } while (fixture->taken > before);
     // It reads after all: nothing is missing.
-    raw_on_loop(fixture->loop, end_stream, fixture);
+    event_loop_call(fixture->loop, end_stream, fixture);
     struct buffer received = {0};
     await_text(fd, &received, "\r\n0\r\n\r\n");
     size_t count = 0;
@@ -181,7 +181,7 @@ static void a_closed_door_ends_streams_and_holds_nothing_up(void **state) {
     struct fixture *fixture = *state;
     int fd = begin(fixture);
     assert_int_equal(http_server_requests_inside(fixture->server), 0);
-    raw_on_loop(fixture->loop, close_door, fixture);
+    event_loop_call(fixture->loop, close_door, fixture);
     sem_wait(&fixture->has_ended);
     struct buffer received = {0};
     await_text(fd, &received, "0\r\n\r\n");
@@ -195,7 +195,7 @@ static void a_server_is_destroyed_with_its_streams(void **state) {
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
         fds[i] = begin(fixture);
     }
-    raw_on_loop(fixture->loop, close_door, fixture);
+    event_loop_call(fixture->loop, close_door, fixture);
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
         sem_wait(&fixture->has_ended);
         close(fds[i]);

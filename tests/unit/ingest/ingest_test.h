@@ -88,7 +88,7 @@ static inline void release_held(void *context) {
 }
 
 static inline void release_function(struct ingest_fixture *fixture) {
-    raw_on_loop(fixture->loop, release_held, fixture);
+    event_loop_call(fixture->loop, release_held, fixture);
 }
 
 static inline struct http_server *serve(struct ingest_fixture *fixture, const char *name,
@@ -215,7 +215,7 @@ static inline void fixture_start(struct ingest_fixture *fixture) {
     fixture->function_answer = "{}";
     assert_int_equal(event_loop_create("ingest-test", &fixture->loop, &error), STATUS_OK);
     fixture->thread = event_loop_thread_start(fixture->loop);
-    raw_on_loop(fixture->loop, build_functions, fixture);
+    event_loop_call(fixture->loop, build_functions, fixture);
     assert_int_equal(registry_store_memory_create(&registry.store, &error), STATUS_OK);
     configure(fixture, registry.store);
     if (fixture->has_listeners) {
@@ -227,7 +227,7 @@ static inline void fixture_start(struct ingest_fixture *fixture) {
     assert_int_equal(registry_create(&registry, &fixture->registry, &error), STATUS_OK);
     assert_int_equal(event_log_memory_create(&log_options, &fixture->log, &error), STATUS_OK);
     assert_int_equal(target_rules_create("127.0.0.0/8", &fixture->targets, &error), STATUS_OK);
-    raw_on_loop(fixture->loop, build_on_loop, fixture);
+    event_loop_call(fixture->loop, build_on_loop, fixture);
     recorder_start(&fixture->recorder, fixture->log, EVENT_LOG_EVENTS, "test", 1);
 }
 
@@ -255,7 +255,7 @@ static inline int fixture_teardown(void **state) {
     recorder_clear(&fixture->recorder);
     event_log_close(fixture->log, 1000);
     registry_close(fixture->registry);
-    raw_on_loop(fixture->loop, destroy_on_loop, fixture);
+    event_loop_call(fixture->loop, destroy_on_loop, fixture);
     event_loop_stop(fixture->loop);
     event_loop_thread_join(fixture->thread);
     event_loop_destroy(fixture->loop);

@@ -234,7 +234,7 @@ static void a_draining_gateway_answers_what_is_inside_and_refuses_the_rest(void 
     event_log_memory_hold_appends(fixture->log, true);
     int fd = send_request(fixture, "POST /", CUSTOM, "{}");
     recorder_await_received(&fixture->recorder, 1);
-    raw_on_loop(fixture->loop, close_door, fixture);
+    event_loop_call(fixture->loop, close_door, fixture);
     expect(state, "POST /", CUSTOM, "{}", 503, "shutting down");
     event_log_memory_hold_appends(fixture->log, false);
     check_answer(read_answer(fd), "POST /", 202, NULL);

@@ -179,7 +179,7 @@ static void calls_that_the_end_cuts_off_are_answered(void **state) {
     fixture->function_holds = true;
     int fd = send_request(fixture, "POST /", GUARDED, "");
     sem_wait(&fixture->is_held);
-    raw_on_loop(fixture->loop, end_calls, fixture);
+    event_loop_call(fixture->loop, end_calls, fixture);
     check_answer(read_answer(fd), "guarded", 503, "shutting down");
 }
 
