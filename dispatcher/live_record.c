@@ -22,8 +22,37 @@
 
 _Static_assert(SUBSCRIPTION_FINGERPRINT_SIZE == CURSOR_FINGERPRINT_SIZE, "of one text");
 
+// Beyond the last offset that it tells of.
+static int64_t end_of(const struct cursor_record *record) {
+    int64_t end = record->position;
+    for (size_t i = 0; i < record->share_count; i++) {
+        const struct offset_ranges *finished = &record->shares[i].finished;
+        if (finished->count > 0 && finished->items[finished->count - 1].end > end) {
+            end = finished->items[finished->count - 1].end;
+        }
+    }
+    return end;
+}
+
+// The stream was made anew, or cut: what it tells of is gone, and other events have those offsets.
+// Where it is only we who do not know the end yet, not believing it costs duplicates.
+static bool is_of_another_stream(const struct partition *partition,
+                                 const struct cursor_record *record) {
+    int64_t end = event_log_reader_end_offset(partition->reader, partition->number);
+    if (end < 0 || end_of(record) <= end) {
+        return false;
+    }
+    log_line(LOG_WARNING, "a stored position lies beyond the log's end, and is not believed",
+             LOG_NUMBER("partition", partition->number), LOG_NUMBER("position", end_of(record)),
+             LOG_NUMBER("end", end));
+    return true;
+}
+
 void live_record_claimed(struct partition *partition, const struct cursor_record *record) {
     struct live_record *live = &partition->live;
+    if (record && is_of_another_stream(partition, record)) {
+        record = NULL;
+    }
     if (record && record->position > offset_tracker_position(&partition->tracker)) {
         // The group's position is missing, or older: everything below is finished all the same.
         offset_tracker_pass(&partition->tracker, record->position);

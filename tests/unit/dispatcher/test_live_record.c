@@ -232,6 +232,21 @@ static void what_the_last_owner_tells_is_believed(void **state) {
     assert_int_equal(test_committed(test), 6);
 }
 
+// As when eg.events was made anew while eg.cursor stayed.
+static void what_is_told_of_offsets_that_do_not_exist_is_not_believed(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "quick", "/ok", NULL);
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 5);
+    test_await_calls(test, "/ok", NULL, 5);
+    test_close_dispatcher(test);
+    write_as_owner(test, 2, "quick", 1000);
+    test_start_dispatcher(test);
+    test_emit_id(test, "after");
+    test_await_calls(test, "/ok", "after", 1);
+    test_close_dispatcher(test);
+}
+
 static void a_hand_over_repeats_only_the_calls_that_do_not_end(void **state) {
     struct dispatcher_test *test = *state;
     test->options.hand_over_ms = 2000;
@@ -330,6 +345,8 @@ int main(void) {
         cmocka_unit_test_setup_teardown(what_a_former_owner_tells_is_not_believed, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(what_the_last_owner_tells_is_believed, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_told_of_offsets_that_do_not_exist_is_not_believed,
+                                        set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_hand_over_repeats_only_the_calls_that_do_not_end, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(a_hand_over_loses_nothing_that_waits, set_up, tear_down),
