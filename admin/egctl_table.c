@@ -9,8 +9,6 @@
 #include "core/base/json.h"
 #include "core/base/memory.h"
 
-#define COLUMNS_MAX 8
-
 static const json_t *find_member(const json_t *object, struct bytes path) {
     const json_t *value = object;
     while (path.size > 0) {
@@ -48,26 +46,27 @@ static void print_row(char *const *cells, const size_t *widths, size_t column_co
 void egctl_print_table(const json_t *objects, const struct egctl_column *columns,
                        size_t column_count) {
     size_t rows = json_array_size(objects);
-    size_t widths[COLUMNS_MAX] = {0};
-    char **cells = memory_allocate((rows + 1) * COLUMNS_MAX * sizeof *cells);
+    size_t *widths = memory_allocate(column_count * sizeof *widths);
+    char **cells = memory_allocate((rows + 1) * column_count * sizeof *cells);
     for (size_t i = 0; i < column_count; i++) {
         cells[i] = memory_copy_text(columns[i].title);
         for (size_t row = 0; row < rows; row++) {
-            cells[(row + 1) * COLUMNS_MAX + i] =
+            cells[(row + 1) * column_count + i] =
                 cell_text(json_array_get(objects, row), columns[i].member);
         }
         for (size_t row = 0; row <= rows; row++) {
-            size_t width = strlen(cells[row * COLUMNS_MAX + i]);
+            size_t width = strlen(cells[row * column_count + i]);
             widths[i] = width > widths[i] ? width : widths[i];
         }
     }
     for (size_t row = 0; row <= rows; row++) {
-        print_row(cells + row * COLUMNS_MAX, widths, column_count);
+        print_row(cells + row * column_count, widths, column_count);
     }
-    for (size_t i = 0; i < (rows + 1) * COLUMNS_MAX; i++) {
+    for (size_t i = 0; i < (rows + 1) * column_count; i++) {
         free(cells[i]);
     }
     free(cells);
+    free(widths);
 }
 
 void egctl_print_json(const json_t *value) {

@@ -176,5 +176,10 @@ def test_egctl_waits_across_a_restart(make_gateway, tmp_path, make_function):
     assert f"is done: {COUNT} of {COUNT} redriven, 0 failed" in output
     redrive_id = output.split()[1]
     assert "is done" in subprocess.check_output([*egctl, "get", redrive_id], text=True)
+    header, row = subprocess.check_output([*egctl, "list"], text=True).splitlines()
+    assert header.split() == [
+        "REDRIVE", "STATE", "PERCENT", "REDRIVEN", "FAILED", "TOTAL", "BEGUN", "NODE", "SUBSCRIPTION"]
+    assert row.split()[:6] == [redrive_id, "done", "100", str(COUNT), "0", str(COUNT)]
+    assert row.split()[8] == subscription
     assert "Stopped" in subprocess.check_output([*egctl, "stop", redrive_id], text=True)
     assert "list" in subprocess.run(egctl, check=False, capture_output=True, text=True).stderr
