@@ -181,7 +181,7 @@ static void what_is_due_at_a_crash_is_delivered_once_by_the_next(void **state) {
     test_start_dispatcher(test);
     test_emit_id(test, "first");
     test_await_calls(test, NULL, "first", 2);
-    test_await_metric(parked, before + 1);
+    test_await_metric(parked, before + 2);
     test_crash_dispatcher(test);
     test_start_dispatcher(test);
     test_emit_id(test, "second");
