@@ -351,6 +351,11 @@ static int64_t milliseconds_until(int64_t until_us) {
     return left_us > 0 ? left_us / 1000 : 0;
 }
 
+static int64_t close_ms(int64_t until_us) {
+    int64_t left_ms = milliseconds_until(until_us);
+    return left_ms > LOG_CLOSE_MIN_MS ? left_ms : LOG_CLOSE_MIN_MS;
+}
+
 // Accepts half-built nodes. Requests, deliveries and the log share the time of --drain-timeout.
 static void node_stop(struct node *node) {
     int64_t until_us =
@@ -377,9 +382,11 @@ static void node_stop(struct node *node) {
         on_loop(&node->workers[0], stop_presence);
     }
     dispatcher_destroy(node->dispatcher);
+    if (is_running) {
+        admin_hand_over(node->workers[0].admin, close_ms(until_us));
+    }
     if (node->stores.log) {
-        int64_t left_ms = milliseconds_until(until_us);
-        event_log_close(node->stores.log, left_ms > LOG_CLOSE_MIN_MS ? left_ms : LOG_CLOSE_MIN_MS);
+        event_log_close(node->stores.log, close_ms(until_us));
         registry_close(node->stores.registry);
     }
     // The stores' threads have posted their last; the loops run on until all of it is answered.

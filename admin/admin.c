@@ -120,6 +120,12 @@ void admin_drain(struct admin *admin) {
     admin->is_draining = true;
 }
 
+void admin_hand_over(struct admin *admin, int64_t deadline_ms) {
+    if (admin->events) {
+        event_store_hand_over(admin->events, deadline_ms);
+    }
+}
+
 void admin_close_door(struct admin *admin) {
     admin->is_closed = true;
 }

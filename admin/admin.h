@@ -36,6 +36,9 @@ enum status must_check admin_create(const struct admin_options *options, struct 
 void admin_handle(void *context, struct http_request *request);
 // From now on it is not ready any more: a load balancer takes the node out. All else goes on.
 void admin_drain(struct admin *admin);
+// What it does in the background comes to its end, or goes to other nodes: before the log and the
+// registry are closed. Not from the loop; blocks, for at most deadline_ms.
+void admin_hand_over(struct admin *admin, int64_t deadline_ms);
 // From now on every request gets 503. What is inside is still answered.
 void admin_close_door(struct admin *admin);
 // Nothing inside any more.

@@ -1,12 +1,16 @@
 #include "admin/event_store.h"
 
 #include <stdatomic.h>
+#include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "admin/event_follower.h"
 #include "admin/redrives.h"
+#include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 
@@ -32,7 +36,11 @@ struct event_store {
     struct event_loop_timer reopen;
     bool has_warned;
     struct event_loop_task start;
+    struct event_loop_task hand_over;
     struct event_loop_task stop;
+    bool hands_over, is_handed_over; // the redrives
+    bool is_stopping;
+    sem_t handed_over;
 };
 
 static void open_index(struct event_store *store) {
@@ -74,21 +82,43 @@ static void follower_stopped(void *context) {
     event_loop_stop(store->loop);
 }
 
-static void redrives_stopped(void *context) {
-    struct event_store *store = context;
+static void end(struct event_store *store) {
     redrives_destroy(store->redrives);
     store->redrives = NULL;
     event_follower_stop(store->follower, follower_stopped, store);
+}
+
+static void redrives_stopped(void *context) {
+    struct event_store *store = context;
+    store->is_handed_over = true;
+    sem_post(&store->handed_over);
+    if (store->is_stopping) {
+        end(store);
+    }
+}
+
+static void hand_over(struct event_loop_task *task) {
+    struct event_store *store = CONTAINER_OF(task, struct event_store, hand_over);
+    event_loop_timer_stop(store->loop, &store->reopen);
+    if (store->redrives) {
+        store->hands_over = true;
+        redrives_stop(store->redrives, redrives_stopped, store);
+    } else {
+        sem_post(&store->handed_over);
+    }
 }
 
 static void stop(struct event_loop_task *task) {
     struct event_store *store = CONTAINER_OF(task, struct event_store, stop);
     event_loop_timer_stop(store->loop, &store->reopen);
     (void)error_set(&store->reason, STATUS_CLOSED, "shutting down");
-    if (store->redrives) {
-        redrives_stop(store->redrives, redrives_stopped, store);
-    } else {
+    store->is_stopping = true;
+    if (!store->redrives) {
         event_loop_stop(store->loop);
+    } else if (store->is_handed_over) {
+        end(store);
+    } else if (!store->hands_over) {
+        redrives_stop(store->redrives, redrives_stopped, store);
     }
 }
 
@@ -108,11 +138,21 @@ enum status event_store_create(const struct event_store_options *options,
     (void)error_set(&store->reason, STATUS_UNAVAILABLE, "the index is being opened");
     store->reopen.expired = reopen_expired;
     store->start.run = start;
+    store->hand_over.run = hand_over;
     store->stop.run = stop;
+    sem_init(&store->handed_over, 0, 0);
     store->thread = event_loop_thread_start(store->loop);
     event_loop_post(store->loop, &store->start);
     *ret_store = store;
     return STATUS_OK;
+}
+
+void event_store_hand_over(struct event_store *store, int64_t deadline_ms) {
+    int64_t until_us = clock_monotonic_us() + deadline_ms * 1000;
+    struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
+    event_loop_post(store->loop, &store->hand_over);
+    while (sem_clockwait(&store->handed_over, CLOCK_MONOTONIC, &until) != 0 && errno == EINTR) {
+    }
 }
 
 void event_store_destroy(struct event_store *store) {
@@ -122,6 +162,7 @@ void event_store_destroy(struct event_store *store) {
     event_loop_post(store->loop, &store->stop);
     event_loop_thread_join(store->thread);
     event_loop_destroy(store->loop);
+    sem_destroy(&store->handed_over);
     free(store->path);
     free(store->identity);
     free(store);

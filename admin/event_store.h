@@ -20,6 +20,10 @@ struct event_store_options {
 // The file is opened on the store's own thread, and again every few seconds when that fails.
 enum status must_check event_store_create(const struct event_store_options *options,
                                           struct event_store **ret_store, struct error *error);
+// Begins no letter of a redrive any more, lets those that are inside come to their end, and leaves
+// its redrives to other nodes: before the log and the registry are closed. Blocks, for at most
+// deadline_ms.
+void event_store_hand_over(struct event_store *store, int64_t deadline_ms);
 // Calls that are inside are still answered.
 void event_store_destroy(struct event_store *store);
 

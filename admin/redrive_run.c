@@ -65,7 +65,8 @@ static void write_document(struct redrive_run *run, const struct redrive *stored
         progress.state = REDRIVE_STOPPED;
     }
     json_t *document = redrive_document_at(stored, &progress, clock_wall_us());
-    if (run->driver->is_stopping) { // Nobody has to wait until it is known that we are gone.
+    // Nobody has to wait until it is known that we are gone.
+    if (run->driver->is_stopping && !run->first) {
         json_object_set_new(document, "owner", json_string(""));
     }
     buffer_reset(&run->document);

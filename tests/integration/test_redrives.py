@@ -4,6 +4,8 @@ import collections
 import json
 import subprocess
 
+from kazoo.client import KazooClient
+
 from conftest import cluster_arguments
 from support.gateway import EGCTL, wait_until
 
@@ -48,6 +50,18 @@ def knows(gateway, redrive_id):
 def await_end(gateway, redrive_id, timeout_s=120):
     states = ("waiting", "running")
     return wait_until(lambda: (one := look(gateway, redrive_id))["state"] not in states and one, timeout_s, "its end")
+
+
+def stored(stack, arguments, redrive_id):
+    """As the registry has it, without a node."""
+    root = "/" + arguments[arguments.index("--zookeeper") + 1].split("/", 1)[1]
+    client = KazooClient(hosts=stack.zookeeper)
+    client.start()
+    try:
+        return json.loads(client.get(f"{root}/event-gateway/spaces/default/redrives/{redrive_id}")[0])
+    finally:
+        client.stop()
+        client.close()
 
 
 class Switch:
@@ -150,7 +164,9 @@ def test_of_a_node_that_ends_is_handed_over(make_gateway, stack, make_function):
     switch.mend()
     redrive_id = begin(second, subscriptionId=subscription, ratePerSecond=100)
     wait_until(lambda: knows(first, redrive_id) and look(first, redrive_id)["redriven"] >= 50, 60, "progress")
+    driver = look(first, redrive_id)["node"]
     second.stop()
+    assert stored(stack, arguments, redrive_id)["owner"] != driver  # It was given away, not found abandoned.
     ended = await_end(first, redrive_id)
     assert (ended["state"], ended["redriven"], ended["percent"]) == ("done", COUNT, 100), ended
     wait_until(lambda: len(switch.taken()) == COUNT, 60, "all letters")
