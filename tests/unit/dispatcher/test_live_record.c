@@ -93,13 +93,18 @@ static void subscribe_one_that_hangs(struct dispatcher_test *test) {
     test_subscribe(test, "hangs", "/hold", "{\"timeoutMs\":900000}");
 }
 
-static void what_is_finished_is_not_delivered_again_after_a_crash(void **state) {
-    struct dispatcher_test *test = *state;
+// So many events that one subscription has finished, which is told, and another has not.
+static void finish_beside_one_that_hangs(struct dispatcher_test *test, size_t count) {
     subscribe_one_that_hangs(test);
     test_start_dispatcher(test);
-    test_emit_numbers(test, 20);
-    test_await_calls(test, "/ok", NULL, 20);
-    await_told(test, 19);
+    test_emit_numbers(test, count);
+    test_await_calls(test, "/ok", NULL, count);
+    await_told(test, (int64_t)count - 1);
+}
+
+static void what_is_finished_is_not_delivered_again_after_a_crash(void **state) {
+    struct dispatcher_test *test = *state;
+    finish_beside_one_that_hangs(test, 20);
     test_crash_dispatcher(test);
     assert_int_equal(test_committed(test), 0);
     test_start_dispatcher(test);
@@ -114,11 +119,7 @@ static void what_is_finished_is_not_delivered_again_after_a_crash(void **state) 
 
 static void a_second_crash_soon_after_knows_of_it_as_well(void **state) {
     struct dispatcher_test *test = *state;
-    subscribe_one_that_hangs(test);
-    test_start_dispatcher(test);
-    test_emit_numbers(test, 20);
-    test_await_calls(test, "/ok", NULL, 20);
-    await_told(test, 19);
+    finish_beside_one_that_hangs(test, 20);
     for (size_t crashes = 1; crashes <= 3; crashes++) {
         test_crash_dispatcher(test);
         test_start_dispatcher(test);
@@ -133,11 +134,7 @@ static void a_second_crash_soon_after_knows_of_it_as_well(void **state) {
 // Its id is the same, but it is not the one that has finished them.
 static void another_subscription_of_the_same_id_is_passed_over_by_nobody(void **state) {
     struct dispatcher_test *test = *state;
-    subscribe_one_that_hangs(test);
-    test_start_dispatcher(test);
-    test_emit_numbers(test, 5);
-    test_await_calls(test, "/ok", NULL, 5);
-    await_told(test, 4);
+    finish_beside_one_that_hangs(test, 5);
     test_crash_dispatcher(test);
     test_put(test, RESOURCE_SUBSCRIPTION, "quick", NULL);
     test_put(test, RESOURCE_SUBSCRIPTION, "quick",
@@ -153,11 +150,7 @@ static void another_subscription_of_the_same_id_is_passed_over_by_nobody(void **
 
 static void a_new_subscription_is_passed_over_by_nobody(void **state) {
     struct dispatcher_test *test = *state;
-    subscribe_one_that_hangs(test);
-    test_start_dispatcher(test);
-    test_emit_numbers(test, 5);
-    test_await_calls(test, "/ok", NULL, 5);
-    await_told(test, 4);
+    finish_beside_one_that_hangs(test, 5);
     test_crash_dispatcher(test);
     test_subscribe(test, "new", "/status/204", NULL);
     test_start_dispatcher(test);

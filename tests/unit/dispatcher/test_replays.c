@@ -57,6 +57,15 @@ static void start_with(struct dispatcher_test *test, size_t count, const char *o
     test_start_dispatcher(test);
 }
 
+// So many events are delivered; from then on calls of /hold are held.
+static void start_and_hold(struct dispatcher_test *test, size_t count) {
+    test_let_go(test, false);
+    start_with(test, count, "/hold");
+    pthread_mutex_lock(&test->lock);
+    test->lets_go = false;
+    pthread_mutex_unlock(&test->lock);
+}
+
 static void it_delivers_its_range_to_its_subscription_once(void **state) {
     struct dispatcher_test *test = *state;
     test_subscribe(test, "good", "/ok", NULL);
@@ -95,11 +104,7 @@ static void one_that_hangs_holds_up_nothing_that_is_live(void **state) {
     struct dispatcher_test *test = *state;
     test_subscribe(test, "good", "/ok", NULL);
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
-    test_let_go(test, false);
-    start_with(test, 100, "/hold");
-    pthread_mutex_lock(&test->lock);
-    test->lets_go = false;
-    pthread_mutex_unlock(&test->lock);
+    start_and_hold(test, 100);
     put_replay(test, "r", "bad", "[[0,100]]");
     test_await_calls(test, "/hold", NULL, 104);
     for (size_t i = 0; i < 50; i++) {
@@ -136,11 +141,7 @@ static void it_is_stopped_with_its_document_or_its_subscription(void **state) {
     struct dispatcher_test *test = *state;
     test_subscribe(test, "good", "/ok", NULL);
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":2}");
-    test_let_go(test, false);
-    start_with(test, 60, "/hold");
-    pthread_mutex_lock(&test->lock);
-    test->lets_go = false;
-    pthread_mutex_unlock(&test->lock);
+    start_and_hold(test, 60);
     put_replay(test, "r1", "bad", "[[0,60]]");
     test_await_calls(test, "/hold", NULL, 62);
     test_put(test, RESOURCE_REPLAY, "r1", NULL);
@@ -168,11 +169,7 @@ static void one_that_is_stopped_is_not_begun_again(void **state) {
     struct dispatcher_test *test = *state;
     test_subscribe(test, "good", "/ok", NULL);
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":2}");
-    test_let_go(test, false);
-    start_with(test, 60, "/hold");
-    pthread_mutex_lock(&test->lock);
-    test->lets_go = false;
-    pthread_mutex_unlock(&test->lock);
+    start_and_hold(test, 60);
     put_replay(test, "r1", "bad", "[[0,60]]");
     test_await_calls(test, "/hold", NULL, 62);
     put_replay(test, "r1", "bad", "[[0,60]],\"stopped\":\"2026-11-25T01:00:00Z\"");

@@ -107,6 +107,9 @@ static void the_format_of_events_is_the_one_that_was_asked_for(void **state) {
     struct node_settings settings = read_flags(COMMAND_DEV, "");
     assert_int_equal(node_default_format(settings.settings), EVENT_FORMAT_CLOUDEVENTS_1_0);
     node_settings_clear(&settings);
+    settings = read_flags(COMMAND_DEV, "--default-event-format classic");
+    assert_int_equal(node_default_format(settings.settings), EVENT_FORMAT_CLASSIC);
+    node_settings_clear(&settings);
 }
 
 int main(void) {
