@@ -41,6 +41,12 @@ enum status sqlite_prepare(sqlite3 *db, const char *text, sqlite3_stmt **ret_sta
     return STATUS_OK;
 }
 
+bool sqlite_run(sqlite3_stmt *statement) {
+    bool is_done = sqlite3_step(statement) == SQLITE_DONE;
+    sqlite3_reset(statement);
+    return is_done;
+}
+
 // The number that a statement's first row starts with, or fallback when it has no row or a null
 // there.
 static enum status read_number(sqlite3 *db, const char *text, int64_t fallback, int64_t *ret_number,

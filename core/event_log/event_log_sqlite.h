@@ -60,13 +60,15 @@ struct sqlite_log {
     sqlite3_stmt *begin;
     sqlite3_stmt *commit;
     sqlite3_stmt *insert[EVENT_LOG_STREAM_COUNT];
+    sqlite3_stmt *set_position;
+    sqlite3_stmt *probe;
+    struct buffer headers;
+
+    // Retention's, on the writer's thread.
     sqlite3_stmt *remove[EVENT_LOG_STREAM_COUNT];
     sqlite3_stmt *find_old;        // compaction: the last offset before a time
     sqlite3_stmt *remove_replaced; // records with a newer one of their key
     sqlite3_stmt *remove_tombstones;
-    sqlite3_stmt *set_position;
-    sqlite3_stmt *probe;
-    struct buffer headers;
     int64_t retention_due_us;
     int64_t compacted;          // what a record below this offset replaces is removed
     int64_t tombstones_removed; // below this offset
@@ -75,6 +77,8 @@ struct sqlite_log {
 // event_log_sqlite.c
 enum status must_check sqlite_prepare(sqlite3 *db, const char *text, sqlite3_stmt **ret_statement,
                                       struct error *error);
+// Runs a statement that gives no rows; false: SQLite says why.
+bool sqlite_run(sqlite3_stmt *statement);
 // Learns first and end of a stream from the file.
 enum status must_check sqlite_learn_range(struct sqlite_log *log, enum event_log_stream stream,
                                           struct error *error);
@@ -87,6 +91,14 @@ enum status must_check sqlite_append(struct event_log *log, struct event_log_app
 void sqlite_close_log(struct event_log *log, int64_t deadline_ms);
 void sqlite_save_position(void *store, const struct local_place *place, int64_t offset,
                           bool is_final);
+
+// event_log_sqlite_retention.c, on the writer's thread.
+#define SQLITE_RETENTION_INTERVAL_US 1000000
+enum status must_check sqlite_retention_prepare(struct sqlite_log *log, struct error *error);
+// Removes a slice of each stream when nothing waits, and now and then when it never gets quiet.
+void sqlite_retention_apply(struct sqlite_log *log, bool is_quiet);
+// Finalizes its statements; accepts those that were never prepared.
+void sqlite_retention_clear(struct sqlite_log *log);
 
 // event_log_sqlite_reader.c
 extern const struct local_store_ops sqlite_store_ops;

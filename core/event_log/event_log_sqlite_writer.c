@@ -1,10 +1,11 @@
+// The thread that writes the file: one transaction for all appends and positions that wait, their
+// answers, and the way back after a full disk.
 #include "core/event_log/event_log_sqlite.h"
 
 #include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,11 +13,6 @@
 // More in one transaction would only make the first of them wait longer.
 #define TRANSACTION_MAX_RECORDS 1000
 #define TRANSACTION_MAX_BYTES (16u << 20)
-#define RETENTION_SLICE_ROWS 500
-// Tombstones stay so many times longer than what they replace.
-#define TOMBSTONE_LAGS 10
-#define RETENTION_INTERVAL_US 1000000
-#define RETENTION_BUSY_INTERVAL_US 5000000
 #define PROBE_INTERVAL_US 250000
 #define PROBE_BYTES "65536"
 #define FINAL_POSITION_MS 5000
@@ -145,12 +141,6 @@ static void set_back(struct sqlite_log *log) {
     }
 }
 
-static bool run_statement(sqlite3_stmt *statement) {
-    bool is_done = sqlite3_step(statement) == SQLITE_DONE;
-    sqlite3_reset(statement);
-    return is_done;
-}
-
 static bool bind_bytes(sqlite3_stmt *statement, int column, struct bytes bytes) {
     return sqlite3_bind_blob64(statement, column, bytes.size > 0 ? bytes.data : "", bytes.size,
                                SQLITE_STATIC) == SQLITE_OK;
@@ -167,7 +157,7 @@ static bool insert(struct sqlite_log *log, struct event_log_append *append, int6
                     bind_bytes(statement, 3, buffer_bytes(&log->headers)) &&
                     (record->has_value ? bind_bytes(statement, 4, record->value)
                                        : sqlite3_bind_null(statement, 4) == SQLITE_OK);
-    if (!is_bound || !run_statement(statement)) {
+    if (!is_bound || !sqlite_run(statement)) {
         return false;
     }
     append->offset = sqlite3_last_insert_rowid(log->db);
@@ -179,12 +169,12 @@ static bool set_position(struct sqlite_log *log, const struct sqlite_position *p
     sqlite3_bind_text(log->set_position, 2, event_log_stream_name(position->stream), -1,
                       SQLITE_STATIC);
     sqlite3_bind_int64(log->set_position, 3, position->offset);
-    return run_statement(log->set_position);
+    return sqlite_run(log->set_position);
 }
 
 static bool write_work(struct sqlite_log *log, const struct work *work) {
     int64_t now_ms = clock_wall_us() / 1000;
-    bool is_written = run_statement(log->begin);
+    bool is_written = sqlite_run(log->begin);
     for (struct event_log_append *append = work->appends; is_written && append;
          append = append->log_private) {
         is_written = insert(log, append, now_ms);
@@ -193,7 +183,7 @@ static bool write_work(struct sqlite_log *log, const struct work *work) {
          position = position->next) {
         is_written = set_position(log, position);
     }
-    return is_written && run_statement(log->commit);
+    return is_written && sqlite_run(log->commit);
 }
 
 // Leaves the reason in reason.
@@ -282,98 +272,10 @@ static struct work take_work(struct sqlite_log *log) {
     return work;
 }
 
-// Returns whether there may be more to remove.
-static bool remove_old(struct sqlite_log *log, enum event_log_stream stream, int64_t now_ms) {
-    if (log->retention_ms[stream] <= 0) {
-        return false;
-    }
-    int64_t first = atomic_load(&log->ranges[stream].first);
-    int64_t end = atomic_load(&log->ranges[stream].end);
-    if (first == end) {
-        return false;
-    }
-    sqlite3_bind_int64(log->remove[stream], 1, now_ms - log->retention_ms[stream]);
-    struct error error;
-    if (!run_statement(log->remove[stream])) {
-        log_line(LOG_WARNING, "old records cannot be removed", LOG_TEXT("path", log->path),
-                 LOG_TEXT("reason", sqlite3_errmsg(log->db)));
-        return false;
-    }
-    int removed = sqlite3_changes(log->db);
-    if (removed > 0 && sqlite_learn_range(log, stream, &error) == STATUS_OK) {
-        local_readers_wake(log->readers, stream, 0);
-    }
-    return removed == RETENTION_SLICE_ROWS;
-}
-
-// The end of the next slice of rows that are older than age_ms and not below from; from when there
-// is none.
-static int64_t old_slice_end(struct sqlite_log *log, int64_t from, int64_t before_ms) {
-    sqlite3_bind_int64(log->find_old, 1, from);
-    sqlite3_bind_int64(log->find_old, 2, RETENTION_SLICE_ROWS);
-    sqlite3_bind_int64(log->find_old, 3, before_ms);
-    int64_t end = from;
-    if (sqlite3_step(log->find_old) == SQLITE_ROW &&
-        sqlite3_column_type(log->find_old, 0) != SQLITE_NULL) {
-        end = sqlite3_column_int64(log->find_old, 0) + 1;
-    }
-    sqlite3_reset(log->find_old);
-    return end;
-}
-
-// Runs a statement over the rows from *position on that are old enough. Returns whether there may
-// be more.
-static bool compact_slice(struct sqlite_log *log, sqlite3_stmt *statement, int64_t *position,
-                          int64_t before_ms) {
-    int64_t end = old_slice_end(log, *position, before_ms);
-    if (end == *position) {
-        return false;
-    }
-    sqlite3_bind_int64(statement, 1, *position);
-    sqlite3_bind_int64(statement, 2, end);
-    if (!run_statement(statement)) {
-        log_line(LOG_WARNING, "the cursors cannot be compacted", LOG_TEXT("path", log->path),
-                 LOG_TEXT("reason", sqlite3_errmsg(log->db)));
-        return false;
-    }
-    *position = end;
-    return true;
-}
-
-// A tombstone goes only long after what it replaces: who read that, and reads on, finds it.
-static bool compact(struct sqlite_log *log, int64_t now_ms) {
-    bool has_moved =
-        compact_slice(log, log->remove_replaced, &log->compacted, now_ms - log->compaction_lag_ms);
-    if (log->tombstones_removed < log->compacted) {
-        has_moved |= compact_slice(log, log->remove_tombstones, &log->tombstones_removed,
-                                   now_ms - TOMBSTONE_LAGS * log->compaction_lag_ms);
-    }
-    struct error error;
-    if (has_moved && sqlite_learn_range(log, EVENT_LOG_CURSORS, &error) != STATUS_OK) {
-        log_line(LOG_WARNING, "the cursors' range is not known", LOG_TEXT("reason", error.text));
-    }
-    return has_moved;
-}
-
-// A slice of each stream when nothing waits, and now and then when it never gets quiet.
-static void apply_retention(struct sqlite_log *log, bool is_quiet) {
-    int64_t now_us = clock_monotonic_us();
-    if (now_us < log->retention_due_us + (is_quiet ? 0 : RETENTION_BUSY_INTERVAL_US)) {
-        return;
-    }
-    int64_t now_ms = clock_wall_us() / 1000;
-    bool has_more = false;
-    for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
-        has_more |= remove_old(log, (enum event_log_stream)stream, now_ms);
-    }
-    has_more |= compact(log, now_ms);
-    log->retention_due_us = has_more ? now_us : now_us + RETENTION_INTERVAL_US;
-}
-
 // Nothing is appended while the log is away, so something else has to find out that it can be
 // written again.
 static void probe(struct sqlite_log *log) {
-    if (run_statement(log->probe)) {
+    if (sqlite_run(log->probe)) {
         set_back(log);
     } else {
         char reason[sizeof log->reason];
@@ -385,7 +287,7 @@ static void probe(struct sqlite_log *log) {
 // Waits for work, for the next look at retention, or for the next probe. False: stop. Needs the
 // lock.
 static bool await_work(struct sqlite_log *log) {
-    int64_t wait_us = log->is_away ? PROBE_INTERVAL_US : RETENTION_INTERVAL_US;
+    int64_t wait_us = log->is_away ? PROBE_INTERVAL_US : SQLITE_RETENTION_INTERVAL_US;
     struct timespec until = time_of(clock_monotonic_us() + wait_us);
     int failure = 0;
     while (!log->first_waiting && (!log->positions || log->is_away) && !log->is_stopping &&
@@ -407,7 +309,7 @@ static void *run(void *argument) {
         } else if (is_away) {
             probe(log);
         }
-        apply_retention(log, work.is_quiet);
+        sqlite_retention_apply(log, work.is_quiet);
         pthread_mutex_lock(&log->lock);
     }
     pthread_mutex_unlock(&log->lock);
@@ -416,21 +318,13 @@ static void *run(void *argument) {
 
 // --- Start and stop: the owner's thread.
 
-static enum status prepare_stream(struct sqlite_log *log, enum event_log_stream stream,
+static enum status prepare_insert(struct sqlite_log *log, enum event_log_stream stream,
                                   struct error *error) {
-    const char *name = event_log_stream_name(stream);
     char text[256];
     snprintf(text, sizeof text,
-             "INSERT INTO \"%s\"(timestamp_ms, key, headers, value) VALUES(?1, ?2, ?3, ?4)", name);
-    enum status status = sqlite_prepare(log->db, text, &log->insert[stream], error);
-    if (status == STATUS_OK) {
-        snprintf(text, sizeof text,
-                 "DELETE FROM \"%s\" WHERE timestamp_ms < ?1 AND offset IN "
-                 "(SELECT offset FROM \"%s\" ORDER BY offset LIMIT %d)",
-                 name, name, RETENTION_SLICE_ROWS);
-        status = sqlite_prepare(log->db, text, &log->remove[stream], error);
-    }
-    return status;
+             "INSERT INTO \"%s\"(timestamp_ms, key, headers, value) VALUES(?1, ?2, ?3, ?4)",
+             event_log_stream_name(stream));
+    return sqlite_prepare(log->db, text, &log->insert[stream], error);
 }
 
 enum status sqlite_writer_prepare(struct sqlite_log *log, struct error *error) {
@@ -443,15 +337,6 @@ enum status sqlite_writer_prepare(struct sqlite_log *log, struct error *error) {
         {"INSERT INTO positions(group_name, stream, offset) VALUES(?1, ?2, ?3) "
          "ON CONFLICT DO UPDATE SET offset = excluded.offset",
          &log->set_position},
-        {"SELECT max(offset) FROM (SELECT offset, timestamp_ms FROM \"cursor\" WHERE offset >= ?1 "
-         "ORDER BY offset LIMIT ?2) WHERE timestamp_ms < ?3",
-         &log->find_old},
-        {"DELETE FROM \"cursor\" WHERE offset IN (SELECT older.offset FROM \"cursor\" newer "
-         "JOIN \"cursor\" older ON older.key = newer.key AND older.offset < newer.offset "
-         "WHERE newer.offset >= ?1 AND newer.offset < ?2)",
-         &log->remove_replaced},
-        {"DELETE FROM \"cursor\" WHERE offset >= ?1 AND offset < ?2 AND value IS NULL",
-         &log->remove_tombstones},
         {"REPLACE INTO probe(id, filler) VALUES(1, randomblob(" PROBE_BYTES "))", &log->probe},
     };
     enum status status = STATUS_OK;
@@ -459,9 +344,9 @@ enum status sqlite_writer_prepare(struct sqlite_log *log, struct error *error) {
         status = sqlite_prepare(log->db, statements[i].text, statements[i].place, error);
     }
     for (size_t i = 0; status == STATUS_OK && i < EVENT_LOG_STREAM_COUNT; i++) {
-        status = prepare_stream(log, (enum event_log_stream)i, error);
+        status = prepare_insert(log, (enum event_log_stream)i, error);
     }
-    return status;
+    return status == STATUS_OK ? sqlite_retention_prepare(log, error) : status;
 }
 
 void sqlite_writer_start(struct sqlite_log *log) {
@@ -483,14 +368,11 @@ void sqlite_writer_stop(struct sqlite_log *log) {
     sqlite3_finalize(log->begin);
     sqlite3_finalize(log->commit);
     sqlite3_finalize(log->set_position);
-    sqlite3_finalize(log->find_old);
-    sqlite3_finalize(log->remove_replaced);
-    sqlite3_finalize(log->remove_tombstones);
     sqlite3_finalize(log->probe);
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
         sqlite3_finalize(log->insert[stream]);
-        sqlite3_finalize(log->remove[stream]);
     }
+    sqlite_retention_clear(log);
     finish_positions(log, log->positions, true);
     log->positions = NULL;
 }
