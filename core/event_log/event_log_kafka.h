@@ -119,6 +119,7 @@ enum status must_check kafka_reader_create(struct event_log *log,
                                            const struct event_log_reader_options *options,
                                            struct event_log_reader **ret_reader,
                                            struct error *error);
+// event_log_kafka_delivery.c
 // The message as a record. Its bytes stay the message's; the list of its headers lies in the slice.
 void kafka_read_record(struct record_slice *slice, const rd_kafka_message_t *message,
                        struct stored_record *ret_record);

@@ -1,22 +1,20 @@
+// Rebalances of the consumer's group and their answers: where a partition is taken up, how it is
+// handed over, and what happens when the log no longer has the place.
 #include "core/event_log/event_log_kafka_reader.h"
 
-#include "core/base/clock.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #define LOOKUP_MS 3000
 #define LOOKUP_RETRY_US 300000
 // The last commit before a partition goes is given up after this long: its events are then
 // delivered again.
 #define FINAL_COMMIT_US 5000000
-#define COMMIT_HELD_US 10000000
-#define JOIN_MAX_US 60000000
-#define JOIN_GROUP_REQUEST 11 // Kafka's number of the request
 
-static void log_failure(const struct kafka_reader *reader, const char *what, const char *text) {
+void kafka_group_log_failure(const struct kafka_reader *reader, const char *what,
+                             const char *text) {
     log_line(LOG_WARNING, "kafka consumer group", LOG_TEXT("group", reader->options.group),
              LOG_TEXT("what", what), LOG_TEXT("reason", text));
 }
@@ -24,52 +22,10 @@ static void log_failure(const struct kafka_reader *reader, const char *what, con
 static void check_error(const struct kafka_reader *reader, const char *what,
                         rd_kafka_error_t *error) {
     if (error) {
-        log_failure(reader, what, rd_kafka_error_string(error));
+        kafka_group_log_failure(reader, what, rd_kafka_error_string(error));
         rd_kafka_error_destroy(error);
     }
 }
-
-// --- Joins.
-
-static rd_kafka_resp_err_t request_sent(rd_kafka_t *consumer, int socket, const char *broker_name,
-                                        int32_t broker, int16_t api, int16_t version,
-                                        int32_t correlation, size_t size, void *context) {
-    struct kafka_reader *reader = context;
-    (void)consumer;
-    (void)socket;
-    (void)broker_name;
-    (void)broker;
-    (void)version;
-    (void)correlation;
-    (void)size;
-    if (api == JOIN_GROUP_REQUEST) {
-        atomic_store(&reader->joining_since_us, clock_monotonic_us());
-    }
-    return RD_KAFKA_RESP_ERR_NO_ERROR;
-}
-
-static rd_kafka_resp_err_t consumer_made(rd_kafka_t *consumer, const rd_kafka_conf_t *conf,
-                                         void *context, char *reason, size_t reason_size) {
-    (void)conf;
-    (void)reason;
-    (void)reason_size;
-    return rd_kafka_interceptor_add_on_request_sent(consumer, "event-gateway", request_sent,
-                                                    context);
-}
-
-void kafka_group_watch_joins(struct kafka_reader *reader, rd_kafka_conf_t *conf) {
-    rd_kafka_conf_interceptor_add_on_new(conf, "event-gateway", consumer_made, reader);
-}
-
-// A commit that is sent now would reach the coordinator behind the join and with the generation
-// that the join ends: that costs this member its whole assignment, and what was finished since the
-// last commit is delivered again.
-static bool is_joining(struct kafka_reader *reader, int64_t now_us) {
-    int64_t since_us = atomic_load(&reader->joining_since_us);
-    return since_us > 0 && now_us < since_us + JOIN_MAX_US;
-}
-
-// --- What librdkafka calls, from inside a poll.
 
 void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
                             rd_kafka_topic_partition_list_t *partitions, void *context) {
@@ -83,7 +39,7 @@ void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
                         is_assignment ? rd_kafka_incremental_assign(consumer, partitions)
                                       : rd_kafka_incremental_unassign(consumer, partitions));
         } else {
-            log_failure(reader, "rebalance", rd_kafka_err2str(reason));
+            kafka_group_log_failure(reader, "rebalance", rd_kafka_err2str(reason));
             rd_kafka_assign(consumer, NULL);
         }
         return;
@@ -99,83 +55,6 @@ void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
     *end = rebalance;
     // Ends the poll, so that the answer does not wait for the next record.
     rd_kafka_yield(consumer);
-}
-
-void kafka_group_committed(rd_kafka_t *consumer, rd_kafka_resp_err_t failure,
-                           rd_kafka_topic_partition_list_t *offsets, void *context) {
-    struct kafka_reader *reader = context;
-    reader->is_commit_inside = false;
-    if (reader->rebalances) {
-        rd_kafka_yield(consumer); // a hand-over waits for it
-    }
-    if (failure == RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS) {
-        // The group is between two generations. A commit that comes with the old one after all
-        // costs this member its whole assignment, so commits wait for the rebalance.
-        reader->commit_held_until_us = clock_monotonic_us() + COMMIT_HELD_US;
-        return;
-    }
-    if (failure && failure != RD_KAFKA_RESP_ERR__NO_OFFSET) {
-        // Tried again with the next one. When this member was expelled, librdkafka says so by a
-        // lost assignment.
-        log_failure(reader, "commit", rd_kafka_err2str(failure));
-        return;
-    }
-    for (int i = 0; offsets && i < offsets->cnt; i++) {
-        const rd_kafka_topic_partition_t *offset = &offsets->elems[i];
-        struct kafka_partition *partition = &reader->partitions[offset->partition];
-        if (!offset->err && offset->offset > partition->committed) {
-            partition->committed = offset->offset;
-        }
-    }
-}
-
-// --- Commits.
-
-static rd_kafka_topic_partition_list_t *collect_moved(struct kafka_reader *reader) {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(16);
-    kafka_reader_lock(reader);
-    for (int32_t i = 0; i < reader->partition_count; i++) {
-        const struct kafka_partition *partition = &reader->partitions[i];
-        if (partition->state != KAFKA_PARTITION_ELSEWHERE &&
-            partition->position > partition->committed) {
-            rd_kafka_topic_partition_list_add(list, reader->topic, i)->offset = partition->position;
-        }
-    }
-    kafka_reader_unlock(reader);
-    return list;
-}
-
-// Returns whether there is something to commit. One commit is on its way at a time, so they cannot
-// overtake each other.
-static bool commit_moved(struct kafka_reader *reader, bool is_due) {
-    rd_kafka_topic_partition_list_t *list = collect_moved(reader);
-    bool has_moved = list->cnt > 0;
-    if (has_moved && is_due && !reader->is_commit_inside) {
-        rd_kafka_resp_err_t failure = rd_kafka_commit(reader->consumer, list, 1);
-        reader->is_commit_inside = failure == RD_KAFKA_RESP_ERR_NO_ERROR;
-        if (failure) {
-            log_failure(reader, "commit", rd_kafka_err2str(failure));
-        }
-    }
-    rd_kafka_topic_partition_list_destroy(list);
-    return has_moved;
-}
-
-static int64_t commit_in_time(struct kafka_reader *reader, int64_t now_us) {
-    if (is_joining(reader, now_us)) {
-        return now_us + EVENT_LOG_COMMIT_INTERVAL_US; // The group's answer ends the poll.
-    }
-    if (now_us < reader->commit_held_until_us) {
-        return reader->commit_held_until_us;
-    }
-    bool is_due = reader->commit_due_us > 0 && now_us >= reader->commit_due_us;
-    bool has_moved = commit_moved(reader, is_due);
-    if (!has_moved) {
-        reader->commit_due_us = 0;
-    } else if (is_due || reader->commit_due_us == 0) {
-        reader->commit_due_us = now_us + EVENT_LOG_COMMIT_INTERVAL_US;
-    }
-    return has_moved ? reader->commit_due_us : INT64_MAX;
 }
 
 // --- Assignment.
@@ -255,7 +134,7 @@ static bool assign(struct kafka_reader *reader, struct kafka_rebalance *rebalanc
     struct place *places = memory_allocate((size_t)partitions->cnt * sizeof *places);
     rd_kafka_resp_err_t failure = look_up(reader, partitions, places);
     if (failure && !rd_kafka_assignment_lost(reader->consumer)) {
-        log_failure(reader, "looking up positions", rd_kafka_err2str(failure));
+        kafka_group_log_failure(reader, "looking up positions", rd_kafka_err2str(failure));
         rebalance->retry_at_us = now_us + LOOKUP_RETRY_US;
         free(places);
         return false;
@@ -395,7 +274,8 @@ static void return_to_range(struct kafka_reader *reader, int32_t number) {
     rd_kafka_resp_err_t failure = look_up_range(reader, number, &place);
     struct kafka_partition *partition = kafka_reader_partition(reader, number);
     if (failure) {
-        log_failure(reader, "looking up the log's beginning", rd_kafka_err2str(failure));
+        kafka_group_log_failure(reader, "looking up the log's beginning",
+                                rd_kafka_err2str(failure));
         return;
     }
     partition->is_out_of_range = false;
@@ -446,7 +326,7 @@ int64_t kafka_group_step(struct kafka_reader *reader, int64_t now_us) {
         int64_t range_us = return_all_to_range(reader, now_us);
         next_us = range_us < next_us ? range_us : next_us;
     }
-    int64_t commit_us = commit_in_time(reader, now_us);
+    int64_t commit_us = kafka_commits_step(reader, now_us);
     return commit_us < next_us ? commit_us : next_us;
 }
 

@@ -1,9 +1,8 @@
+// The consumer: how it is made, its thread, and how it leaves its group.
 #include "core/event_log/event_log_kafka_reader.h"
 
 #include "core/base/clock.h"
-#include "core/base/log_line.h"
 #include "core/base/memory.h"
-#include "core/event_log/read_count.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -33,128 +32,6 @@ struct kafka_partition *kafka_reader_partition(struct kafka_reader *reader, int3
         reader->partition_count = number + 1;
     }
     return &reader->partitions[number];
-}
-
-// --- Delivery, on the thread.
-
-static void read_headers(struct record_slice *slice, const rd_kafka_message_t *message,
-                         struct record *record) {
-    rd_kafka_headers_t *headers;
-    if (rd_kafka_message_headers(message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-        return;
-    }
-    size_t count = rd_kafka_header_cnt(headers);
-    struct http_header *copies = record_slice_allocate(slice, count * sizeof *copies);
-    for (size_t i = 0; i < count; i++) {
-        const char *name = "";
-        const void *value = NULL;
-        size_t size = 0;
-        (void)rd_kafka_header_get_all(headers, i, &name, &value, &size);
-        copies[i] = (struct http_header){bytes_of_text(name), {value, value ? size : 0}};
-    }
-    record->headers = copies;
-    record->header_count = count;
-}
-
-void kafka_read_record(struct record_slice *slice, const rd_kafka_message_t *message,
-                       struct stored_record *stored) {
-    stored->record.key = (struct bytes){message->key, message->key_len};
-    stored->record.has_value = message->payload != NULL;
-    stored->record.value = (struct bytes){message->payload, message->len};
-    stored->partition = message->partition;
-    stored->offset = message->offset;
-    rd_kafka_timestamp_type_t type;
-    int64_t timestamp_ms = rd_kafka_message_timestamp(message, &type);
-    stored->timestamp_ms = timestamp_ms > 0 ? timestamp_ms : 0;
-    read_headers(slice, message, &stored->record);
-}
-
-static void deliver_partition(struct kafka_reader *reader, int32_t number) {
-    struct kafka_partition *partition = &reader->partitions[number];
-    size_t index = partition->first_message;
-    partition->first_message = 0;
-    if (partition->state != KAFKA_PARTITION_OURS) {
-        return;
-    }
-    record_slice_reset(&reader->slice);
-    for (; index > 0; index = reader->next_message[index - 1]) {
-        const rd_kafka_message_t *message = reader->messages[index - 1];
-        // After a new start of the fetcher an old answer can still come in.
-        if (message->offset >= partition->next_offset) {
-            kafka_read_record(&reader->slice, message, record_slice_add(&reader->slice));
-            partition->next_offset = message->offset + 1;
-        }
-    }
-    if (reader->slice.count > 0) {
-        read_count_add(reader->options.stream, reader->slice.count);
-        reader->options.records(reader->options.context, number, reader->slice.records,
-                                reader->slice.count);
-    }
-}
-
-static void take_error(struct kafka_reader *reader, const rd_kafka_message_t *message) {
-    if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
-        message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
-        if (message->rkt && message->partition >= 0 &&
-            message->partition < reader->partition_count) {
-            reader->partitions[message->partition].is_out_of_range = true;
-        }
-        return;
-    }
-    static _Thread_local struct log_limit limit;
-    uint64_t suppressed;
-    if (log_limit_allows(&limit, 1, &suppressed)) {
-        log_line(LOG_WARNING, "kafka consumer", LOG_TEXT("group", reader->options.group),
-                 LOG_TEXT("reason", rd_kafka_message_errstr(message)),
-                 LOG_NUMBER("suppressed", (int64_t)suppressed));
-    }
-}
-
-// Links the message to those of its partition.
-static void sort_message(struct kafka_reader *reader, size_t index) {
-    const rd_kafka_message_t *message = reader->messages[index];
-    reader->next_message[index] = 0;
-    if (message->err) {
-        take_error(reader, message);
-        return;
-    }
-    if (message->partition < 0 || message->partition >= reader->partition_count) {
-        return;
-    }
-    struct kafka_partition *partition = &reader->partitions[message->partition];
-    if (partition->first_message == 0) {
-        partition->first_message = index + 1;
-    } else {
-        reader->next_message[partition->last_message] = index + 1;
-    }
-    partition->last_message = index;
-}
-
-static void deliver(struct kafka_reader *reader, size_t count) {
-    for (size_t i = 0; i < count; i++) {
-        sort_message(reader, i);
-    }
-    for (int32_t i = 0; i < reader->partition_count; i++) {
-        if (reader->partitions[i].first_message > 0) {
-            deliver_partition(reader, i);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        rd_kafka_message_destroy(reader->messages[i]);
-    }
-}
-
-// Waits for one message, then takes what else is there: the batch call alone would wait until it is
-// full.
-static void poll_messages(struct kafka_reader *reader, int timeout_ms) {
-    rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->consumer, timeout_ms);
-    if (!message) {
-        return;
-    }
-    reader->messages[0] = message;
-    ssize_t more =
-        rd_kafka_consume_batch_queue(reader->queue, 0, reader->messages + 1, KAFKA_BATCH_MAX - 1);
-    deliver(reader, 1 + (more > 0 ? (size_t)more : 0));
 }
 
 // --- The thread.
@@ -208,7 +85,7 @@ static void turn(struct kafka_reader *reader) {
     int64_t next_us = kafka_group_step(reader, now_us);
     int64_t wait_us = next_us - now_us > POLL_MAX_US ? POLL_MAX_US : next_us - now_us;
     bool is_waiting = wait_us > 0 && !has_news(reader);
-    poll_messages(reader, is_waiting ? (int)(wait_us / 1000 + 1) : 0);
+    kafka_delivery_poll(reader, is_waiting ? (int)(wait_us / 1000 + 1) : 0);
 }
 
 // A queue that is polled for events gives rebalances as events, not to the callback.
@@ -432,8 +309,8 @@ static enum status create_consumer(struct kafka_reader *reader, struct error *er
     }
     rd_kafka_conf_set_opaque(conf, reader);
     rd_kafka_conf_set_rebalance_cb(conf, kafka_group_rebalanced);
-    rd_kafka_conf_set_offset_commit_cb(conf, kafka_group_committed);
-    kafka_group_watch_joins(reader, conf);
+    rd_kafka_conf_set_offset_commit_cb(conf, kafka_commits_answered);
+    kafka_commits_watch_joins(reader, conf);
     char reason[256];
     reader->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
     if (!reader->consumer) {

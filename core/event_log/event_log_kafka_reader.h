@@ -1,5 +1,6 @@
-// The Kafka reader: event_log_kafka_reader.c polls and delivers, event_log_kafka_group.c answers
-// rebalances and commits. Both run on the reader's thread. Inside core/event_log only.
+// The Kafka reader: event_log_kafka_reader.c has the thread, event_log_kafka_delivery.c what it
+// fetches, event_log_kafka_group.c the answers to rebalances, event_log_kafka_commits.c the
+// positions. All run on the reader's thread. Inside core/event_log only.
 //
 //             rebalance: assign, offsets found      revoke, or close
 //   ELSEWHERE ──────────────────────────────▶ OURS ─────────────────▶ HANDING_OVER
@@ -89,13 +90,21 @@ struct kafka_partition *kafka_reader_partition(struct kafka_reader *reader, int3
 void kafka_reader_lock(struct kafka_reader *reader);
 void kafka_reader_unlock(struct kafka_reader *reader);
 
-// event_log_kafka_group.c. Before the consumer is made: makes it tell when it joins the group.
-void kafka_group_watch_joins(struct kafka_reader *reader, rd_kafka_conf_t *conf);
-// On the reader's thread.
+// event_log_kafka_delivery.c. Waits for one record, then delivers it with what else is there.
+void kafka_delivery_poll(struct kafka_reader *reader, int timeout_ms);
+
+// event_log_kafka_commits.c. Before the consumer is made: makes it tell when it joins the group.
+void kafka_commits_watch_joins(struct kafka_reader *reader, rd_kafka_conf_t *conf);
+// Called by librdkafka from inside a poll: the answer to a commit.
+void kafka_commits_answered(rd_kafka_t *consumer, rd_kafka_resp_err_t failure,
+                            rd_kafka_topic_partition_list_t *offsets, void *reader);
+// Commits what moved, in time and when the group allows it. Returns when it wants to be called
+// again.
+int64_t kafka_commits_step(struct kafka_reader *reader, int64_t now_us);
+
+// event_log_kafka_group.c. Called by librdkafka from inside a poll.
 void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
                             rd_kafka_topic_partition_list_t *partitions, void *reader);
-void kafka_group_committed(rd_kafka_t *consumer, rd_kafka_resp_err_t failure,
-                           rd_kafka_topic_partition_list_t *offsets, void *reader);
 // Answers what rebalances are there, moves partitions that fell out of the log, commits what moved.
 // Returns when it wants to be called again (monotonic microseconds).
 int64_t kafka_group_step(struct kafka_reader *reader, int64_t now_us);
@@ -104,5 +113,7 @@ void kafka_group_revoke_all(struct kafka_reader *reader);
 // True when nothing waits for a hand-over or its commit any more.
 bool kafka_group_is_idle(const struct kafka_reader *reader);
 void kafka_group_clear(struct kafka_reader *reader);
+// A line about the group for whoever operates it.
+void kafka_group_log_failure(const struct kafka_reader *reader, const char *what, const char *text);
 
 #endif
