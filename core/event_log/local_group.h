@@ -1,5 +1,5 @@
 // Who reads which partition of a consumer group inside this process. No threads and no callbacks of
-// its own: local_readers.c calls it under its lock and carries out what the states say. Inside
+// its own: called under the lock of local_readers; local_reader.c does what the states say. Inside
 // core/event_log only.
 //
 //               group_balance            assigned()              is_wanted_back

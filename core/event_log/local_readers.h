@@ -41,7 +41,7 @@ struct local_readers *local_readers_create(const struct local_store_ops *ops, vo
                                            const int32_t partition_counts[EVENT_LOG_STREAM_COUNT]);
 // All readers are destroyed before.
 void local_readers_destroy(struct local_readers *readers);
-// The implementation of event_log_reader_create.
+// local_reader.c: the implementation of event_log_reader_create.
 enum status must_check local_reader_create(struct local_readers *readers,
                                            const struct event_log_reader_options *options,
                                            struct event_log_reader **ret_reader,
