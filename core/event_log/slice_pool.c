@@ -6,6 +6,8 @@
 #include "core/event_log/event_log_kind.h"
 #include "core/event_log/read_count.h"
 #include "core/event_log/record_slice.h"
+#include "core/event_log/slice_queue.h"
+#include "core/event_log/slice_waiting.h"
 
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -17,12 +19,6 @@
 #define DEFAULT_MAX_BYTES (1u << 20)
 #define LOOK_INTERVAL_US 100000
 #define REST_AFTER_US 2000000
-// A worker goes on where it stopped, rather than with what waits longest, so often in a row.
-#define OUT_OF_TURN_MAX 8
-#define SEARCH_MAX 64
-// What waits so long for the worker that stopped there is taken by another one.
-#define LEFT_TO_OTHERS_US 50000
-#define PLACES_KEPT 4
 
 struct worker {
     struct slice_pool *pool;
@@ -33,9 +29,7 @@ struct worker {
     pthread_cond_t woken;
     bool is_idle;
     bool has_rested;
-    unsigned out_of_turn;
-    struct slice_place kept[PLACES_KEPT]; // where it stopped; end_offset is the next one to read
-    size_t next_kept;
+    struct slice_stops stops;
 };
 
 struct slice_pool {
@@ -44,10 +38,8 @@ struct slice_pool {
     _Atomic int32_t partition_counts[EVENT_LOG_STREAM_COUNT]; // grow, under the lock
 
     pthread_mutex_t lock; // for what follows; never held while calling the store
-    struct event_log_job *first_ready;
-    struct event_log_job *last_ready;
-    struct event_log_job *waiting;
-    int64_t *ends[EVENT_LOG_STREAM_COUNT]; // the highest that anybody told of
+    struct slice_queue ready;
+    struct slice_waiting waiting;
     size_t inside;
     int64_t look_due_us;
     bool is_looking;
@@ -65,8 +57,7 @@ struct slice_pool *slice_pool_create(const struct slice_store_ops *ops, void *st
     pool->store = store;
     for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
         atomic_init(&pool->partition_counts[stream], partition_counts[stream]);
-        pool->ends[stream] =
-            memory_allocate((size_t)partition_counts[stream] * sizeof *pool->ends[stream]);
+        slice_waiting_grow(&pool->waiting, (enum event_log_stream)stream, partition_counts[stream]);
     }
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->emptied, NULL);
@@ -76,12 +67,8 @@ struct slice_pool *slice_pool_create(const struct slice_store_ops *ops, void *st
 void slice_pool_grow(struct slice_pool *pool, enum event_log_stream stream,
                      int32_t partition_count) {
     pthread_mutex_lock(&pool->lock);
-    int32_t before = atomic_load(&pool->partition_counts[stream]);
-    if (partition_count > before) {
-        size_t count = (size_t)partition_count;
-        int64_t *ends = memory_resize(pool->ends[stream], count, sizeof *ends);
-        memset(ends + before, 0, (count - (size_t)before) * sizeof *ends);
-        pool->ends[stream] = ends;
+    if (partition_count > atomic_load(&pool->partition_counts[stream])) {
+        slice_waiting_grow(&pool->waiting, stream, partition_count);
         atomic_store(&pool->partition_counts[stream], partition_count);
     }
     pthread_mutex_unlock(&pool->lock);
@@ -128,18 +115,6 @@ static void answer(struct slice_pool *pool, struct event_log_job *job, enum stat
     }
 }
 
-static bool goes_on(const struct worker *worker, struct event_log_job *job) {
-    for (size_t i = 0; !job->is_query && i < PLACES_KEPT; i++) {
-        const struct slice_place *kept = &worker->kept[i];
-        const struct event_log_slice *slice = slice_of(job);
-        if (kept->end_offset > 0 && kept->end_offset == job->position &&
-            kept->stream == slice->stream && kept->partition == slice->partition) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void *run(void *argument);
 
 static void start_worker(struct slice_pool *pool) {
@@ -165,7 +140,7 @@ static void wake_worker(struct slice_pool *pool, struct event_log_job *job) {
     for (size_t i = 0; i < pool->worker_count; i++) {
         struct worker *worker = &pool->workers[i];
         bool is_better = job->worker == 0 || worker->is_idle;
-        if (is_better && pool->ops->keeps_places && goes_on(worker, job)) {
+        if (is_better && pool->ops->keeps_places && slice_stops_have(&worker->stops, job)) {
             job->worker = i + 1;
         }
         idle = worker->is_idle ? worker : idle;
@@ -181,84 +156,18 @@ static void wake_worker(struct slice_pool *pool, struct event_log_job *job) {
 }
 
 static void make_ready(struct slice_pool *pool, struct event_log_job *job) {
-    job->next = NULL;
-    job->ready_us = clock_monotonic_us();
-    if (pool->last_ready) {
-        pool->last_ready->next = job;
-    } else {
-        pool->first_ready = job;
-    }
-    pool->last_ready = job;
+    slice_queue_add(&pool->ready, job, clock_monotonic_us());
     wake_worker(pool, job);
-}
-
-// Takes the job at *place, which follows previous, out of the ready ones.
-static struct event_log_job *take_out(struct slice_pool *pool, struct event_log_job *previous,
-                                      struct event_log_job *job) {
-    if (previous) {
-        previous->next = job->next;
-    } else {
-        pool->first_ready = job->next;
-    }
-    if (pool->last_ready == job) {
-        pool->last_ready = previous;
-    }
-    return job;
 }
 
 // The watch over those that wait goes to an idle worker, which may sleep without knowing of them.
 static void hand_over_watch(struct slice_pool *pool) {
-    for (size_t i = 0; pool->waiting && i < pool->worker_count; i++) {
+    for (size_t i = 0; pool->waiting.first && i < pool->worker_count; i++) {
         if (pool->workers[i].is_idle) {
             wake(&pool->workers[i]);
             return;
         }
     }
-}
-
-// Its own first, but not for ever; those of others only when they have waited for long.
-static struct event_log_job *take_job(struct worker *worker, int64_t now_us) {
-    struct slice_pool *pool = worker->pool;
-    size_t number = (size_t)(worker - pool->workers) + 1;
-    bool is_own_first = worker->out_of_turn < OUT_OF_TURN_MAX;
-    struct event_log_job *previous = NULL, *found = NULL, *before_found = NULL;
-    size_t looked_at = 0;
-    for (struct event_log_job *job = pool->first_ready; job && looked_at < SEARCH_MAX;
-         looked_at++) {
-        bool is_own = job->worker == number;
-        bool may_take = is_own || job->worker == 0 || now_us - job->ready_us >= LEFT_TO_OTHERS_US;
-        if (may_take && (!found || (is_own && is_own_first))) {
-            worker->out_of_turn = found ? worker->out_of_turn + 1 : 0;
-            found = job;
-            before_found = previous;
-            if (is_own || !is_own_first) {
-                break;
-            }
-        }
-        previous = job;
-        job = job->next;
-    }
-    return found ? take_out(pool, before_found, found) : NULL;
-}
-
-static void keep_place(struct worker *worker, const struct event_log_slice *slice,
-                       int64_t started_at) {
-    size_t place = worker->next_kept;
-    for (size_t i = 0; i < PLACES_KEPT; i++) {
-        const struct slice_place *kept = &worker->kept[i];
-        if (kept->stream == slice->stream && kept->partition == slice->partition &&
-            kept->end_offset == started_at) {
-            place = i;
-        }
-    }
-    if (place == worker->next_kept) {
-        worker->next_kept = (worker->next_kept + 1) % PLACES_KEPT;
-    }
-    worker->kept[place] = (struct slice_place){slice->stream, slice->partition, slice->next_offset};
-}
-
-static int64_t known_end(const struct slice_pool *pool, const struct event_log_slice *slice) {
-    return pool->ends[slice->stream][slice->partition];
 }
 
 // What a slice that was read without a failure does next.
@@ -267,46 +176,32 @@ static void finish_slice(struct worker *worker, struct event_log_slice *slice) {
     struct event_log_job *job = &slice->job;
     int64_t started_at = job->position;
     job->position = slice->next_offset;
-    keep_place(worker, slice, started_at);
+    slice_stops_keep(&worker->stops, slice, started_at);
     if (slice->count > 0 || job->wait_until_us <= clock_monotonic_us()) {
         answer(pool, job, STATUS_OK);
     } else if (pool->is_closed || job->is_cancelled) {
         answer(pool, job, STATUS_CLOSED);
-    } else if (known_end(pool, slice) > job->position) {
+    } else if (slice_waiting_is_woken(&pool->waiting, job)) {
         make_ready(pool, job); // it came while the worker looked
     } else {
-        job->is_waiting = true;
-        job->next = pool->waiting;
-        pool->waiting = job;
+        slice_waiting_add(&pool->waiting, job);
     }
 }
 
 // Those whose waiting is over are answered, or made ready again.
 static void sort_waiting(struct slice_pool *pool, int64_t now_us) {
-    struct event_log_job *job = pool->waiting;
-    pool->waiting = NULL;
+    struct event_log_job *job = slice_waiting_take(&pool->waiting, pool->is_closed, now_us);
     while (job) {
         struct event_log_job *next = job->next;
-        bool is_woken = known_end(pool, slice_of(job)) > job->position;
-        bool is_over = pool->is_closed || job->is_cancelled;
-        job->is_waiting = !is_over && !is_woken && now_us < job->wait_until_us;
-        if (job->is_waiting) {
-            job->next = pool->waiting;
-            pool->waiting = job;
-        } else if (is_woken && !is_over) {
+        if (pool->is_closed || job->is_cancelled) {
+            answer(pool, job, STATUS_CLOSED);
+        } else if (slice_waiting_is_woken(&pool->waiting, job)) {
             make_ready(pool, job);
         } else {
-            answer(pool, job, is_over ? STATUS_CLOSED : STATUS_OK);
+            answer(pool, job, STATUS_OK);
         }
         job = next;
     }
-}
-
-static bool raise_end(struct slice_pool *pool, const struct slice_place *place) {
-    int64_t *end = &pool->ends[place->stream][place->partition];
-    bool has_moved = place->end_offset > *end;
-    *end = has_moved ? place->end_offset : *end;
-    return has_moved;
 }
 
 // --- A worker's thread.
@@ -368,32 +263,11 @@ static void serve(struct worker *worker, struct event_log_job *job) {
     }
 }
 
-static struct slice_place *list_places(const struct slice_pool *pool, size_t *ret_count) {
-    size_t count = 0;
-    for (const struct event_log_job *job = pool->waiting; job; job = job->next) {
-        count++;
-    }
-    struct slice_place *places = memory_allocate(count * sizeof *places);
-    *ret_count = 0;
-    for (struct event_log_job *job = pool->waiting; job; job = job->next) {
-        const struct event_log_slice *slice = slice_of(job);
-        size_t i = 0;
-        while (i < *ret_count &&
-               (places[i].stream != slice->stream || places[i].partition != slice->partition)) {
-            i++;
-        }
-        if (i == *ret_count) {
-            places[(*ret_count)++] = (struct slice_place){slice->stream, slice->partition, -1};
-        }
-    }
-    return places;
-}
-
 // Called with the lock held, which it lets go of while it looks.
 static void look(struct worker *worker) {
     struct slice_pool *pool = worker->pool;
     size_t count;
-    struct slice_place *places = list_places(pool, &count);
+    struct slice_place *places = slice_waiting_places(&pool->waiting, &count);
     pool->is_looking = true;
     pthread_mutex_unlock(&pool->lock);
     if (open_reader(worker) == STATUS_OK) {
@@ -403,19 +277,17 @@ static void look(struct worker *worker) {
     pool->is_looking = false;
     pool->look_due_us = clock_monotonic_us() + LOOK_INTERVAL_US;
     for (size_t i = 0; i < count; i++) {
-        (void)raise_end(pool, &places[i]);
+        (void)slice_waiting_raise_end(&pool->waiting, &places[i]);
     }
     free(places);
     sort_waiting(pool, clock_monotonic_us());
 }
 
 static int64_t next_due_us(const struct slice_pool *pool) {
-    bool must_look = pool->ops->look && pool->waiting && !pool->is_looking;
-    int64_t due_us = must_look ? pool->look_due_us : INT64_MAX;
-    for (const struct event_log_job *job = pool->waiting; job; job = job->next) {
-        due_us = job->wait_until_us < due_us ? job->wait_until_us : due_us;
-    }
-    return due_us;
+    bool must_look = pool->ops->look && pool->waiting.first && !pool->is_looking;
+    int64_t look_us = must_look ? pool->look_due_us : INT64_MAX;
+    int64_t over_us = slice_waiting_due_us(&pool->waiting);
+    return over_us < look_us ? over_us : look_us;
 }
 
 // Called with the lock held. Returns when there may be something to do.
@@ -423,9 +295,8 @@ static void wait_for_work(struct worker *worker, int64_t now_us) {
     struct slice_pool *pool = worker->pool;
     int64_t until_us = next_due_us(pool);
     // Left to another worker, for now.
-    if (pool->first_ready && pool->first_ready->ready_us + LEFT_TO_OTHERS_US < until_us) {
-        until_us = pool->first_ready->ready_us + LEFT_TO_OTHERS_US;
-    }
+    int64_t left_until_us = slice_queue_left_until_us(&pool->ready);
+    until_us = left_until_us < until_us ? left_until_us : until_us;
     bool may_rest = pool->ops->rest && worker->reader && !worker->has_rested;
     int64_t rest_us = may_rest ? now_us + REST_AFTER_US : INT64_MAX;
     until_us = rest_us < until_us ? rest_us : until_us;
@@ -440,7 +311,7 @@ static void wait_for_work(struct worker *worker, int64_t now_us) {
     worker->is_idle = false;
     if (!was_woken && may_rest && clock_monotonic_us() >= rest_us) {
         worker->has_rested = true;
-        memset(worker->kept, 0, sizeof worker->kept);
+        slice_stops_forget(&worker->stops);
         pthread_mutex_unlock(&pool->lock);
         pool->ops->rest(worker->reader);
         pthread_mutex_lock(&pool->lock);
@@ -450,10 +321,11 @@ static void wait_for_work(struct worker *worker, int64_t now_us) {
 static void *run(void *argument) {
     struct worker *worker = argument;
     struct slice_pool *pool = worker->pool;
+    size_t number = (size_t)(worker - pool->workers) + 1;
     pthread_mutex_lock(&pool->lock);
     while (!pool->is_stopping) {
         int64_t now_us = clock_monotonic_us();
-        struct event_log_job *job = take_job(worker, now_us);
+        struct event_log_job *job = slice_queue_take(&pool->ready, number, &worker->stops, now_us);
         if (job) {
             hand_over_watch(pool);
             serve(worker, job);
@@ -461,7 +333,7 @@ static void *run(void *argument) {
             wait_for_work(worker, now_us);
         } else {
             sort_waiting(pool, now_us);
-            if (pool->ops->look && pool->waiting && !pool->is_looking &&
+            if (pool->ops->look && pool->waiting.first && !pool->is_looking &&
                 now_us >= pool->look_due_us) {
                 look(worker);
             }
@@ -514,8 +386,8 @@ void slice_pool_wake(struct slice_pool *pool, enum event_log_stream stream, int3
                      int64_t end_offset) {
     struct slice_place place = {stream, partition, end_offset};
     pthread_mutex_lock(&pool->lock);
-    if (partition < atomic_load(&pool->partition_counts[stream]) && raise_end(pool, &place) &&
-        pool->waiting) {
+    if (partition < atomic_load(&pool->partition_counts[stream]) &&
+        slice_waiting_raise_end(&pool->waiting, &place) && pool->waiting.first) {
         sort_waiting(pool, clock_monotonic_us());
     }
     pthread_mutex_unlock(&pool->lock);
@@ -525,8 +397,9 @@ void slice_pool_close(struct slice_pool *pool) {
     pthread_mutex_lock(&pool->lock);
     pool->is_closed = true;
     sort_waiting(pool, clock_monotonic_us());
-    while (pool->first_ready) {
-        answer(pool, take_out(pool, NULL, pool->first_ready), STATUS_CLOSED);
+    struct event_log_job *job;
+    while ((job = slice_queue_take_first(&pool->ready)) != NULL) {
+        answer(pool, job, STATUS_CLOSED);
     }
     while (pool->inside > 0) {
         pthread_cond_wait(&pool->emptied, &pool->lock);
@@ -556,9 +429,7 @@ void slice_pool_destroy(struct slice_pool *pool) {
         }
         pthread_cond_destroy(&pool->workers[i].woken);
     }
-    for (size_t stream = 0; stream < EVENT_LOG_STREAM_COUNT; stream++) {
-        free(pool->ends[stream]);
-    }
+    slice_waiting_clear(&pool->waiting);
     pthread_cond_destroy(&pool->emptied);
     pthread_mutex_destroy(&pool->lock);
     free(pool);
