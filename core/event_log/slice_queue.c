@@ -77,11 +77,12 @@ struct event_log_job *slice_queue_take(struct slice_queue *queue, size_t worker,
     bool is_own_first = stops->out_of_turn < OUT_OF_TURN_MAX;
     struct event_log_job *previous = NULL, *found = NULL, *before_found = NULL;
     size_t looked_at = 0;
+    bool is_out_of_turn = false;
     for (struct event_log_job *job = queue->first; job && looked_at < SEARCH_MAX; looked_at++) {
         bool is_own = job->worker == worker;
         bool may_take = is_own || job->worker == 0 || now_us - job->ready_us >= LEFT_TO_OTHERS_US;
         if (may_take && (!found || (is_own && is_own_first))) {
-            stops->out_of_turn = found ? stops->out_of_turn + 1 : 0;
+            is_out_of_turn = found != NULL;
             found = job;
             before_found = previous;
             if (is_own || !is_own_first) {
@@ -91,6 +92,7 @@ struct event_log_job *slice_queue_take(struct slice_queue *queue, size_t worker,
         previous = job;
         job = job->next;
     }
+    stops->out_of_turn = is_out_of_turn ? stops->out_of_turn + 1 : 0;
     return found ? take_out(queue, before_found, found) : NULL;
 }
 

@@ -47,6 +47,23 @@ static void a_job_is_left_to_the_worker_that_stopped_there_but_not_for_long(void
     assert_ptr_equal(slice_queue_take(&queue, 2, &stops, left_until_us), &job);
 }
 
+static void a_workers_own_jobs_come_first_but_others_get_their_turn(void **state) {
+    (void)state;
+    struct slice_queue queue = {0};
+    struct slice_stops stops = {0};
+    struct event_log_job others = {0}, own = {.worker = 1};
+    slice_queue_add(&queue, &others, 0);
+    int own_count = 0;
+    slice_queue_add(&queue, &own, 0);
+    while (slice_queue_take(&queue, 1, &stops, 0) == &own && own_count < 100) {
+        own_count++;
+        slice_queue_add(&queue, &own, 0);
+    }
+    assert_in_range(own_count, 2, 20);
+    assert_ptr_equal(slice_queue_take_first(&queue), &own);
+    assert_null(slice_queue_take_first(&queue));
+}
+
 static void a_stop_is_known_until_it_moves_on_or_is_forgotten(void **state) {
     (void)state;
     struct slice_stops stops = {0};
@@ -86,6 +103,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_are_taken_in_the_order_in_which_they_came),
         cmocka_unit_test(a_job_is_left_to_the_worker_that_stopped_there_but_not_for_long),
+        cmocka_unit_test(a_workers_own_jobs_come_first_but_others_get_their_turn),
         cmocka_unit_test(a_stop_is_known_until_it_moves_on_or_is_forgotten),
         cmocka_unit_test(a_new_stop_takes_the_place_of_the_oldest),
     };
