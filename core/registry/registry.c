@@ -12,6 +12,7 @@
 #include "core/base/metrics.h"
 #include "core/registry/registry_cache.h"
 #include "core/registry/registry_listeners.h"
+#include "core/registry/registry_loading.h"
 #include "core/registry/registry_members.h"
 #include "core/registry/registry_store.h"
 #include "core/registry/snapshot_builder.h"
@@ -30,11 +31,6 @@ static struct metric_family available_family = {
     .name = "eventgateway_registry_available",
     .help = "1 while the store of the configuration can be reached, else 0.",
     .kind = METRIC_GAUGE,
-};
-static struct metric_family skipped_family = {
-    .name = "eventgateway_registry_documents_skipped_total",
-    .help = "Stored documents that could not be understood and were left out.",
-    .kind = METRIC_COUNTER,
 };
 
 struct registry {
@@ -55,11 +51,10 @@ struct registry {
     struct registry_members members;
 
     // Only the registry's thread, and registry_create before there is one.
-    bool needs_full_load;
+    struct registry_loading loading;
     int64_t retry_delay_us;
     int64_t retry_at_us;
     int64_t cache_at_us; // NEVER = the file is up to date
-    struct log_limit skipped_limit;
 };
 
 // --- inbox ---
@@ -213,82 +208,13 @@ static void write_cache(struct registry *registry) {
 
 // --- from the store ---
 
-struct loading {
-    struct registry *registry;
-    struct snapshot_builder *builder;
-    size_t document_count;
-};
-
-static void document_skipped(struct registry *registry, enum resource_kind kind, struct bytes space,
-                             struct bytes id, const struct error *error) {
-    uint64_t suppressed;
-    metric_add(METRIC(&skipped_family), 1);
-    if (log_limit_allows(&registry->skipped_limit, 10, &suppressed)) {
-        log_line(LOG_WARNING, "a stored document is not understood and left out",
-                 LOG_TEXT("kind", resource_kind_name(kind)), LOG_BYTES("space", space),
-                 LOG_BYTES("id", id), LOG_TEXT("reason", error->text),
-                 LOG_NUMBER("suppressed", (int64_t)suppressed));
-    }
-}
-
-static void put_document(void *context, enum resource_kind kind, struct bytes space,
-                         struct bytes id, struct bytes document) {
-    struct loading *loading = context;
-    struct error error;
-    loading->document_count++;
-    if (snapshot_builder_put(loading->builder, kind, space, id, document, &error) != STATUS_OK) {
-        document_skipped(loading->registry, kind, space, id, &error);
-    }
-}
-
-// Gives no snapshot when nothing changed.
-static enum status load_changes(struct registry *registry, const struct snapshot **ret_snapshot,
-                                struct error *error) {
-    int64_t before = snapshot_revision(registry->current);
-    int64_t revision = before;
-    struct loading loading = {.registry = registry,
-                              .builder = snapshot_builder_create(registry->current)};
-    enum status status = registry->store->ops->load_changes(registry->store, before, put_document,
-                                                            &loading, &revision, error);
-    if (status != STATUS_OK || (revision == before && loading.document_count == 0)) {
-        snapshot_builder_destroy(loading.builder);
-        return status;
-    }
-    *ret_snapshot = snapshot_builder_finish_take(loading.builder, revision);
-    return STATUS_OK;
-}
-
-static enum status load_everything(struct registry *registry, const struct snapshot **ret_snapshot,
-                                   struct error *error) {
-    int64_t revision = 0;
-    struct loading loading = {.registry = registry, .builder = snapshot_builder_create(NULL)};
-    enum status status =
-        registry->store->ops->load(registry->store, put_document, &loading, &revision, error);
-    if (status != STATUS_OK) {
-        snapshot_builder_destroy(loading.builder);
-        return status;
-    }
-    *ret_snapshot = snapshot_builder_finish_take(loading.builder, revision);
-    registry->needs_full_load = false;
-    if (registry->current && revision < snapshot_revision(registry->current)) {
-        log_line(LOG_WARNING, "the store holds an older configuration than this node had",
-                 LOG_NUMBER("revision", revision),
-                 LOG_NUMBER("before", snapshot_revision(registry->current)));
-    }
-    return STATUS_OK;
-}
-
 static void refresh(struct registry *registry) {
     struct error error;
     const struct snapshot *snapshot = NULL;
     enum status status = registry->store->ops->health(registry->store, &error);
     if (status == STATUS_OK) {
-        status = registry->needs_full_load ? STATUS_NOT_FOUND
-                                           : load_changes(registry, &snapshot, &error);
-        if (status == STATUS_NOT_FOUND) {
-            registry->needs_full_load = true;
-            status = load_everything(registry, &snapshot, &error);
-        }
+        status = registry_loading_next(&registry->loading, registry->store, registry->current,
+                                       &snapshot, &error);
     }
     if (status != STATUS_OK) {
         store_failed(registry, status, &error);
@@ -345,7 +271,7 @@ static enum status store_change(struct registry *registry, const struct registry
 static enum status apply(struct registry *registry, const struct registry_change *change,
                          struct error *error) {
     enum status status = registry->store->ops->health(registry->store, error);
-    if (status == STATUS_OK && registry->needs_full_load) {
+    if (status == STATUS_OK && registry->loading.must_load_everything) {
         refresh(registry);
         status = registry_health(registry, error);
     }
@@ -433,7 +359,8 @@ static void *run(void *context) {
 
 static enum status load_first(struct registry *registry, struct error *error) {
     const struct snapshot *snapshot = NULL;
-    enum status status = load_everything(registry, &snapshot, error);
+    enum status status =
+        registry_loading_next(&registry->loading, registry->store, NULL, &snapshot, error);
     if (status == STATUS_OK) {
         publish_take(registry, snapshot);
         store_answered(registry);
@@ -448,7 +375,7 @@ static enum status load_first(struct registry *registry, struct error *error) {
                  LOG_TEXT("reason", cache_error.text));
         return STATUS_UNAVAILABLE;
     }
-    registry->needs_full_load = true;
+    registry->loading.must_load_everything = true;
     publish_take(registry, snapshot);
     registry->cache_at_us = NEVER;
     store_failed(registry, STATUS_UNAVAILABLE, error);
