@@ -29,6 +29,36 @@ enum {
     RAW_PATIENCE_S = 60
 };
 
+// A server with a loop and a thread of its own.
+struct raw_server {
+    struct event_loop *loop;
+    struct event_loop_thread *thread;
+    struct http_server *server; // NULL once it is destroyed
+    uint16_t port;
+};
+
+static inline void raw_server_start(struct raw_server *raw,
+                                    const struct http_server_options *options) {
+    assert_int_equal(event_loop_create(options->name, &raw->loop, NULL), STATUS_OK);
+    assert_int_equal(http_server_create(raw->loop, options, &raw->server, NULL), STATUS_OK);
+    raw->port = http_server_port(raw->server);
+    raw->thread = event_loop_thread_start(raw->loop);
+}
+
+// On its loop.
+static inline void raw_server_destroy(void *context) {
+    struct raw_server *raw = context;
+    http_server_destroy(raw->server);
+    raw->server = NULL;
+}
+
+static inline void raw_server_stop(struct raw_server *raw) {
+    event_loop_call(raw->loop, raw_server_destroy, raw);
+    event_loop_stop(raw->loop);
+    event_loop_thread_join(raw->thread);
+    event_loop_destroy(raw->loop);
+}
+
 static inline int raw_connect(uint16_t port) {
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
@@ -145,6 +175,30 @@ static inline struct raw_answer raw_exchange(uint16_t port, struct bytes request
 static inline bool raw_is_closed(int fd) {
     char byte;
     return recv(fd, &byte, 1, 0) <= 0;
+}
+
+// METHOD, path, query and body of the request, as "GET /a?q body".
+static inline void raw_answer_echo(struct http_request *request) {
+    struct buffer text = {0};
+    buffer_append(&text, http_request_method(request));
+    buffer_append_byte(&text, ' ');
+    buffer_append(&text, http_request_path(request));
+    buffer_append_byte(&text, '?');
+    buffer_append(&text, http_request_query(request));
+    buffer_append_byte(&text, ' ');
+    buffer_append(&text, http_request_body(request));
+    struct http_response response = {
+        .status = 200, .content_type = "text/plain", .body = buffer_bytes(&text)};
+    response.body_owned = buffer_take(&text);
+    http_respond(request, &response);
+}
+
+static inline void raw_assert_exchange(const struct raw_server *raw, const char *request,
+                                       int status, const char *body) {
+    struct raw_answer answer = raw_exchange(raw->port, bytes_of_text(request));
+    assert_int_equal(answer.status, status);
+    assert_string_equal(answer.text.data, body);
+    raw_answer_clear(&answer);
 }
 
 #endif

@@ -2,10 +2,7 @@
 #include "raw_http.h"
 
 struct fixture {
-    struct event_loop *loop;
-    struct event_loop_thread *thread;
-    struct http_server *server;
-    uint16_t port;
+    struct raw_server http;
     struct http_request *held;
     sem_t is_held;
 };
@@ -42,7 +39,6 @@ static void handle(void *context, struct http_request *request) {
 
 static struct fixture *start(struct http_server_options options) {
     struct fixture *fixture = memory_allocate(sizeof *fixture);
-    struct error error;
     sem_init(&fixture->is_held, 0, 0);
     options.name = "limits";
     options.address = "127.0.0.1";
@@ -55,24 +51,12 @@ static struct fixture *start(struct http_server_options options) {
     if (options.idle_timeout_ms == 0) {
         options.idle_timeout_ms = 60000;
     }
-    assert_int_equal(event_loop_create("limits", &fixture->loop, &error), STATUS_OK);
-    assert_int_equal(http_server_create(fixture->loop, &options, &fixture->server, &error),
-                     STATUS_OK);
-    fixture->port = http_server_port(fixture->server);
-    fixture->thread = event_loop_thread_start(fixture->loop);
+    raw_server_start(&fixture->http, &options);
     return fixture;
 }
 
-static void destroy_server(void *context) {
-    struct fixture *fixture = context;
-    http_server_destroy(fixture->server);
-}
-
 static void stop(struct fixture *fixture) {
-    event_loop_call(fixture->loop, destroy_server, fixture);
-    event_loop_stop(fixture->loop);
-    event_loop_thread_join(fixture->thread);
-    event_loop_destroy(fixture->loop);
+    raw_server_stop(&fixture->http);
     sem_destroy(&fixture->is_held);
     free(fixture);
 }
@@ -95,7 +79,7 @@ static int teardown(void **state) {
 // The server still works, whatever was done to it before.
 static void assert_works(struct fixture *fixture) {
     struct raw_answer answer =
-        raw_exchange(fixture->port, BYTES("GET /a HTTP/1.1\r\nHost: a\r\n\r\n"));
+        raw_exchange(fixture->http.port, BYTES("GET /a HTTP/1.1\r\nHost: a\r\n\r\n"));
     assert_int_equal(answer.status, 200);
     raw_answer_clear(&answer);
 }
@@ -112,7 +96,7 @@ static struct raw_answer refused(int fd) {
 }
 
 static void assert_refused_bytes(struct fixture *fixture, struct bytes request, int status) {
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     raw_send(fd, request);
     struct raw_answer answer = refused(fd);
     if (answer.status != status) {
@@ -166,7 +150,7 @@ static void ambiguous_lengths_get_400(void **state) {
 
 // libmicrohttpd answers these itself, with its head twice: the status is right, the body is not.
 static void assert_status_and_close(struct fixture *fixture, const char *request, int status) {
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     struct buffer text = {0};
     raw_send_text(fd, request);
     while (raw_receive(fd, &text)) {
@@ -205,7 +189,7 @@ static void malformed_chunks_get_400(void **state) {
 
 static void a_declared_body_beyond_the_limit_gets_413_before_it_is_read(void **state) {
     struct fixture *fixture = *state;
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     raw_send_text(fd, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n");
     struct raw_answer answer = refused(fd);
     assert_int_equal(answer.status, 413);
@@ -215,7 +199,7 @@ static void a_declared_body_beyond_the_limit_gets_413_before_it_is_read(void **s
 
 static void a_client_that_waits_for_100_continue_gets_413_instead(void **state) {
     struct fixture *fixture = *state;
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     raw_send_text(fd, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n"
                       "Expect: 100-continue\r\n\r\n");
     struct raw_answer answer = refused(fd);
@@ -225,7 +209,7 @@ static void a_client_that_waits_for_100_continue_gets_413_instead(void **state) 
 
 static void a_refusal_reaches_a_client_that_goes_on_sending(void **state) {
     struct fixture *fixture = *state;
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     char *block = memory_allocate(64 * 1024);
     raw_send_text(fd, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n");
     for (int i = 0; i < 64; i++) {
@@ -249,7 +233,7 @@ static void a_chunked_body_that_grows_beyond_the_limit_gets_413(void **state) {
         }
         buffer_append_text(&request, "\r\n");
     }
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     assert_true(raw_send(fd, buffer_bytes(&request)));
     struct raw_answer answer = refused(fd);
     assert_int_equal(answer.status, 413);
@@ -265,7 +249,7 @@ static void a_body_of_exactly_the_limit_passes(void **state) {
     for (int i = 0; i < 100000; i++) {
         buffer_append_byte(&request, 'b');
     }
-    struct raw_answer answer = raw_exchange(fixture->port, buffer_bytes(&request));
+    struct raw_answer answer = raw_exchange(fixture->http.port, buffer_bytes(&request));
     assert_string_equal(answer.text.data, "100000");
     raw_answer_clear(&answer);
     buffer_clear(&request);
@@ -273,7 +257,7 @@ static void a_body_of_exactly_the_limit_passes(void **state) {
 
 static void a_refused_head_request_gets_no_body(void **state) {
     struct fixture *fixture = *state;
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     struct buffer rest = {0};
     raw_send_text(fd, "HEAD /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n");
     struct raw_answer answer = raw_read(fd, &rest, false);
@@ -300,7 +284,7 @@ static void build_head(struct buffer *request, size_t headers, size_t value_size
 static void assert_head(struct fixture *fixture, size_t headers, size_t value_size, int status) {
     struct buffer request = {0};
     build_head(&request, headers, value_size);
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     struct buffer rest = {0};
     raw_send(fd, buffer_bytes(&request));
     struct raw_answer answer = raw_read(fd, &rest, true);
@@ -334,7 +318,7 @@ static void a_target_beyond_the_limit_is_refused(void **state) {
         buffer_append_byte(&request, 'u');
     }
     buffer_append_text(&request, " HTTP/1.1\r\nHost: a\r\n\r\n");
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     struct buffer rest = {0};
     raw_send(fd, buffer_bytes(&request));
     struct raw_answer answer = raw_read(fd, &rest, true);
@@ -361,7 +345,7 @@ static void arguments_pass_in_any_number_and_cookies_up_to_the_limit(void **stat
             buffer_append_text(&request, pieces[i]);
         }
         buffer_append_text(&request, ends[i]);
-        int fd = raw_connect(fixture->port);
+        int fd = raw_connect(fixture->http.port);
         raw_send(fd, buffer_bytes(&request));
         struct raw_answer answer = raw_read(fd, &rest, true);
         assert_int_equal(answer.status, statuses[i]);
@@ -404,7 +388,7 @@ static void odd_bytes_do_no_harm(void **state) {
     // then the idle timeout closes it.
     struct fixture *fixture = start((struct http_server_options){.idle_timeout_ms = 50});
     for (size_t i = 0; i < ARRAY_LENGTH(requests); i++) {
-        int fd = raw_connect(fixture->port);
+        int fd = raw_connect(fixture->http.port);
         struct buffer text = {0};
         raw_send(fd, requests[i]);
         shutdown(fd, SHUT_WR);
@@ -423,19 +407,19 @@ static void a_request_that_is_cut_off_anywhere_is_forgotten(void **state) {
                                   "\r\n5\r\nhello\r\n0\r\n\r\n";
     struct fixture *fixture = *state;
     for (size_t size = 0; size < sizeof request - 1; size++) {
-        int fd = raw_connect(fixture->port);
+        int fd = raw_connect(fixture->http.port);
         assert_true(raw_send(fd, (struct bytes){request, size}));
         close(fd);
     }
     assert_works(fixture);
-    assert_int_equal(http_server_requests_inside(fixture->server), 0);
+    assert_int_equal(http_server_requests_inside(fixture->http.server), 0);
 }
 
 static void an_idle_connection_is_closed(void **state) {
     (void)state;
     struct fixture *fixture = start((struct http_server_options){.idle_timeout_ms = 100});
-    int never_used = raw_connect(fixture->port);
-    int used = raw_connect(fixture->port);
+    int never_used = raw_connect(fixture->http.port);
+    int used = raw_connect(fixture->http.port);
     struct buffer rest = {0};
     raw_send_text(used, "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     struct raw_answer answer = raw_read(used, &rest, true);
@@ -452,17 +436,17 @@ static void an_idle_connection_is_closed(void **state) {
 static void a_request_inside_is_not_idle(void **state) {
     (void)state;
     struct fixture *fixture = start((struct http_server_options){.idle_timeout_ms = 100});
-    int fd = raw_connect(fixture->port);
-    int idle = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
+    int idle = raw_connect(fixture->http.port);
     struct buffer rest = {0};
     raw_send_text(fd, "GET /hold HTTP/1.1\r\nHost: a\r\n\r\n");
     sem_wait(&fixture->is_held);
     // Twice the time that would have closed it.
     assert_true(raw_is_closed(idle));
     close(idle);
-    idle = raw_connect(fixture->port);
+    idle = raw_connect(fixture->http.port);
     assert_true(raw_is_closed(idle));
-    event_loop_call(fixture->loop, answer_held, fixture);
+    event_loop_call(fixture->http.loop, answer_held, fixture);
     struct raw_answer answer = raw_read(fd, &rest, true);
     assert_int_equal(answer.status, 200);
     raw_answer_clear(&answer);
@@ -474,7 +458,7 @@ static void a_request_inside_is_not_idle(void **state) {
 
 // A client that keeps a connection busy with single bytes until the server has had enough.
 static struct raw_answer trickle(struct fixture *fixture, const char *head, char byte) {
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     struct timeval moment = {.tv_usec = 5000};
     struct buffer text = {0};
     raw_send_text(fd, head);
@@ -516,11 +500,11 @@ static void bodies_together_beyond_the_limit_get_503_with_retry_after(void **sta
     for (int i = 0; i < 40000; i++) {
         buffer_append_byte(&body, 'b');
     }
-    int first = raw_connect(fixture->port);
+    int first = raw_connect(fixture->http.port);
     raw_send_text(first, "POST /hold HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
     assert_true(raw_send(first, buffer_bytes(&body)));
     sem_wait(&fixture->is_held);
-    int second = raw_connect(fixture->port);
+    int second = raw_connect(fixture->http.port);
     raw_send_text(second, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
     assert_true(raw_send(second, buffer_bytes(&body)));
     struct raw_answer answer = refused(second);
@@ -531,8 +515,8 @@ static void bodies_together_beyond_the_limit_get_503_with_retry_after(void **sta
     assert_error_body(&answer);
     raw_answer_clear(&answer);
     // The first body is given back with its answer.
-    event_loop_call(fixture->loop, answer_held, fixture);
-    int third = raw_connect(fixture->port);
+    event_loop_call(fixture->http.loop, answer_held, fixture);
+    int third = raw_connect(fixture->http.port);
     struct buffer rest = {0};
     raw_send_text(third, "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 40000\r\n\r\n");
     assert_true(raw_send(third, buffer_bytes(&body)));
@@ -553,11 +537,11 @@ static void a_claimed_length_reserves_no_memory(void **state) {
         start((struct http_server_options){.body_total_max_bytes = 40 * 66000});
     int fds[40];
     for (int i = 0; i < 40; i++) {
-        fds[i] = raw_connect(fixture->port);
+        fds[i] = raw_connect(fixture->http.port);
         raw_send_text(fds[i], "POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\nx");
     }
     struct raw_answer answer = raw_exchange(
-        fixture->port, BYTES("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"));
+        fixture->http.port, BYTES("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx"));
     assert_int_equal(answer.status, 200);
     raw_answer_clear(&answer);
     for (int i = 0; i < 40; i++) {
@@ -573,7 +557,7 @@ static void answers_that_nobody_takes_count_as_bodies(void **state) {
     int fds[2];
     struct buffer rest[2] = {{0}};
     for (int i = 0; i < 2; i++) {
-        fds[i] = raw_connect(fixture->port);
+        fds[i] = raw_connect(fixture->http.port);
         raw_send_text(fds[i], "GET /large HTTP/1.1\r\nHost: a\r\n\r\n");
         assert_true(raw_receive(fds[i], &rest[i]));
     }
@@ -597,7 +581,7 @@ static void answers_that_nobody_takes_count_as_bodies(void **state) {
 
 static void assert_two_connections_at_the_most(void *context) {
     struct fixture *fixture = context;
-    assert_true(http_server_connections(fixture->server) <= 2);
+    assert_true(http_server_connections(fixture->http.server) <= 2);
 }
 
 static void connections_beyond_the_limit_wait_until_others_go(void **state) {
@@ -606,13 +590,13 @@ static void connections_beyond_the_limit_wait_until_others_go(void **state) {
     int fds[4];
     struct buffer rest = {0};
     for (int i = 0; i < 4; i++) {
-        fds[i] = raw_connect(fixture->port);
+        fds[i] = raw_connect(fixture->http.port);
         raw_send_text(fds[i], "GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
     }
     for (int i = 0; i < 4; i++) {
         struct raw_answer answer = raw_read(fds[i], &rest, true);
         assert_int_equal(answer.status, 200);
-        event_loop_call(fixture->loop, assert_two_connections_at_the_most, fixture);
+        event_loop_call(fixture->http.loop, assert_two_connections_at_the_most, fixture);
         raw_answer_clear(&answer);
         close(fds[i]);
     }

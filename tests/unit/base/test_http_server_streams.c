@@ -3,10 +3,7 @@
 #include "raw_http.h"
 
 struct fixture {
-    struct event_loop *loop;
-    struct event_loop_thread *thread;
-    struct http_server *server;
-    uint16_t port;
+    struct raw_server http;
     struct http_stream *stream; // NULL when it is over
     sem_t has_begun;
     sem_t has_ended;
@@ -40,30 +37,17 @@ static int setup(void **state) {
     struct fixture *fixture = memory_allocate(sizeof *fixture);
     const struct http_server_options options = {
         .name = "streams", .address = "127.0.0.1", .handler = handle, .context = fixture};
-    struct error error;
     sem_init(&fixture->has_begun, 0, 0);
     sem_init(&fixture->has_ended, 0, 0);
-    assert_int_equal(event_loop_create("streams", &fixture->loop, &error), STATUS_OK);
-    assert_int_equal(http_server_create(fixture->loop, &options, &fixture->server, &error),
-                     STATUS_OK);
-    fixture->port = http_server_port(fixture->server);
-    fixture->thread = event_loop_thread_start(fixture->loop);
+    raw_server_start(&fixture->http, &options);
     *state = fixture;
     return 0;
 }
 
-static void destroy_server(void *context) {
-    struct fixture *fixture = context;
-    http_server_destroy(fixture->server);
-}
-
 static int teardown(void **state) {
     struct fixture *fixture = *state;
-    event_loop_call(fixture->loop, destroy_server, fixture);
+    raw_server_stop(&fixture->http);
     assert_null(fixture->stream);
-    event_loop_stop(fixture->loop);
-    event_loop_thread_join(fixture->thread);
-    event_loop_destroy(fixture->loop);
     sem_destroy(&fixture->has_begun);
     sem_destroy(&fixture->has_ended);
     free(fixture);
@@ -71,7 +55,7 @@ static int teardown(void **state) {
 }
 
 static int begin(struct fixture *fixture) {
-    int fd = raw_connect(fixture->port);
+    int fd = raw_connect(fixture->http.port);
     assert_true(raw_send(fd, BYTES("GET /events HTTP/1.1\r\nHost: a\r\n\r\n")));
     sem_wait(&fixture->has_begun);
     return fd;
@@ -85,7 +69,7 @@ static void write_text(void *context) {
 
 static bool write_on_loop(struct fixture *fixture, const char *text) {
     fixture->text = text;
-    event_loop_call(fixture->loop, write_text, fixture);
+    event_loop_call(fixture->http.loop, write_text, fixture);
     return fixture->was_taken;
 }
 
@@ -123,7 +107,7 @@ static void what_is_written_comes_while_the_answer_goes_on(void **state) {
     assert_non_null(strstr(received.data, "chunked"));
     // Written and ended at once: all of it still comes, and the last chunk.
     assert_true(write_on_loop(fixture, "four\n\n"));
-    event_loop_call(fixture->loop, end_stream, fixture);
+    event_loop_call(fixture->http.loop, end_stream, fixture);
     await_text(fd, &received, "four\n\n\r\n0\r\n\r\n");
     buffer_clear(&received);
     close(fd);
@@ -150,16 +134,16 @@ static void write_until_full(void *context) {
 static void a_client_that_does_not_read_fills_its_buffer_and_no_more(void **state) {
     struct fixture *fixture = *state;
     int fd = begin(fixture);
-    event_loop_call(fixture->loop, write_until_full, fixture);
+    event_loop_call(fixture->http.loop, write_until_full, fixture);
     assert_in_range(fixture->taken, 90000, 110000);
     // What the sockets take makes room, but some day they are full.
     size_t before;
     do {
         before = fixture->taken;
-        event_loop_call(fixture->loop, write_until_full, fixture);
+        event_loop_call(fixture->http.loop, write_until_full, fixture);
     } while (fixture->taken > before);
     // It reads after all: nothing is missing.
-    event_loop_call(fixture->loop, end_stream, fixture);
+    event_loop_call(fixture->http.loop, end_stream, fixture);
     struct buffer received = {0};
     await_text(fd, &received, "\r\n0\r\n\r\n");
     size_t count = 0;
@@ -174,14 +158,14 @@ static void a_client_that_does_not_read_fills_its_buffer_and_no_more(void **stat
 
 static void close_door(void *context) {
     struct fixture *fixture = context;
-    http_server_close_door(fixture->server);
+    http_server_close_door(fixture->http.server);
 }
 
 static void a_closed_door_ends_streams_and_holds_nothing_up(void **state) {
     struct fixture *fixture = *state;
     int fd = begin(fixture);
-    assert_int_equal(http_server_requests_inside(fixture->server), 0);
-    event_loop_call(fixture->loop, close_door, fixture);
+    assert_int_equal(http_server_requests_inside(fixture->http.server), 0);
+    event_loop_call(fixture->http.loop, close_door, fixture);
     sem_wait(&fixture->has_ended);
     struct buffer received = {0};
     await_text(fd, &received, "0\r\n\r\n");
@@ -195,7 +179,7 @@ static void a_server_is_destroyed_with_its_streams(void **state) {
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
         fds[i] = begin(fixture);
     }
-    event_loop_call(fixture->loop, close_door, fixture);
+    event_loop_call(fixture->http.loop, close_door, fixture);
     for (size_t i = 0; i < ARRAY_LENGTH(fds); i++) {
         sem_wait(&fixture->has_ended);
         close(fds[i]);
