@@ -12,7 +12,7 @@
 #include "core/base/json.h"
 #include "core/event_log/event_log_kinds.h"
 #include "core/registry/registry_store.h"
-#include "tests/unit/base/raw_http.h"
+#include "tests/support/raw_http.h"
 
 // The store in memory, behind one that fails on order.
 struct faulty_store {

@@ -11,7 +11,7 @@
 #include "admin/cursor_view.h"
 #include "core/base/memory.h"
 #include "core/event_log/event_log_kinds.h"
-#include "tests/unit/base/raw_http.h"
+#include "tests/support/raw_http.h"
 
 struct fixture {
     struct event_loop *loop;

@@ -3,7 +3,7 @@
 #ifndef EVENT_GATEWAY_TESTS_HTTP_CLIENT_TEST_H
 #define EVENT_GATEWAY_TESTS_HTTP_CLIENT_TEST_H
 
-#include "raw_http.h"
+#include "tests/support/raw_http.h"
 
 #include "core/base/http_client.h"
 #include "core/base/target_rules.h"

@@ -1,5 +1,5 @@
 // The HTTP server with clients that behave: requests as they come, answers as they go.
-#include "raw_http.h"
+#include "tests/support/raw_http.h"
 
 struct later {
     struct event_loop_task task;

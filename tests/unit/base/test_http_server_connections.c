@@ -1,6 +1,6 @@
 // The HTTP server and its connections: clients that leave, a closed door, silent ones, the end, and
 // ports.
-#include "raw_http.h"
+#include "tests/support/raw_http.h"
 
 #include <errno.h>
 

@@ -1,6 +1,6 @@
 // Bursts on many connections that become ready together. libmicrohttpd's own epoll thread stalls
 // when they are a multiple of 128; our loop must answer every one of them, round after round.
-#include "raw_http.h"
+#include "tests/support/raw_http.h"
 
 #include <sys/resource.h>
 

@@ -1,6 +1,6 @@
 // Answers that go on: what is written comes at once, and clients that hang up or do not read cost
 // nothing.
-#include "raw_http.h"
+#include "tests/support/raw_http.h"
 
 struct fixture {
     struct raw_server http;

@@ -11,7 +11,7 @@
 #include "core/registry/registry_store.h"
 #include "ingest/ingest.h"
 #include "tests/support/log_recorder.h"
-#include "tests/unit/base/raw_http.h"
+#include "tests/support/raw_http.h"
 
 struct ingest_fixture {
     struct event_loop *loop;

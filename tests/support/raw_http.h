@@ -1,5 +1,5 @@
-// A server on a thread, and a client that sends bytes as they are: for tests of http_server. Every
-// wait ends when a socket closes or gives up after long; nothing sleeps.
+// A server on a thread, and a client that sends bytes as they are: for tests of what serves HTTP.
+// Every wait ends when a socket closes or gives up after long; nothing sleeps.
 #ifndef EVENT_GATEWAY_TESTS_RAW_HTTP_H
 #define EVENT_GATEWAY_TESTS_RAW_HTTP_H
 
@@ -198,6 +198,35 @@ static inline void raw_assert_exchange(const struct raw_server *raw, const char 
     struct raw_answer answer = raw_exchange(raw->port, bytes_of_text(request));
     assert_int_equal(answer.status, status);
     assert_string_equal(answer.text.data, body);
+    raw_answer_clear(&answer);
+}
+
+// Reads the one answer and sees the connection close.
+static inline struct raw_answer raw_refused(int fd) {
+    struct buffer rest = {0};
+    struct raw_answer answer = raw_read(fd, &rest, true);
+    assert_int_equal(rest.size, 0);
+    assert_true(raw_is_closed(fd));
+    buffer_clear(&rest);
+    close(fd);
+    return answer;
+}
+
+static inline void raw_assert_refused(const struct raw_server *raw, const char *request,
+                                      int status) {
+    int fd = raw_connect(raw->port);
+    raw_send(fd, bytes_of_text(request));
+    struct raw_answer answer = raw_refused(fd);
+    if (answer.status != status) {
+        fail_msg("%d instead of %d for %s", answer.status, status, request);
+    }
+    raw_answer_clear(&answer);
+}
+
+// The server still works, whatever was done to it before.
+static inline void raw_assert_works(const struct raw_server *raw) {
+    struct raw_answer answer = raw_exchange(raw->port, BYTES("GET /a HTTP/1.1\r\nHost: a\r\n\r\n"));
+    assert_int_equal(answer.status, 200);
     raw_answer_clear(&answer);
 }
 
