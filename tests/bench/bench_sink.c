@@ -6,7 +6,8 @@
 //
 // An event's age is the time since "sent_us":N in its body (microseconds of the monotonic clock).
 // With a delay each POST is answered so much later, any number at once: a slow function.
-// POST /refuse/PERCENT answers 500 for that share of the events, always for the same ones.
+// POST /refuse/PERCENT answers 500 for that share of the events, always for the same ones, by a
+// hash of the id in their body.
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -21,6 +22,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "core/base/bytes.h"
 #include "core/base/clock.h"
 #include "core/base/memory.h"
 
@@ -63,9 +65,14 @@ static int64_t sent_us_of(const char *body, size_t size) {
     return found ? strtoll(found + sizeof mark - 1, NULL, 10) : 0;
 }
 
-// Among a hundred that were sent one after the other, about percent.
-static bool is_refused(int64_t sent_us, uint64_t percent) {
-    return ((uint64_t)sent_us * 0x9e3779b97f4a7c15u >> 32) % 100 < percent;
+// Of many events about percent, scattered.
+static bool is_refused(const char *body, size_t size, uint64_t percent) {
+    static const char mark[] = "\"id\":\"";
+    const char *id = memmem(body, size, mark, sizeof mark - 1);
+    struct bytes rest = id ? (struct bytes){id, (size_t)(body + size - id)} : (struct bytes){0};
+    const char *end = id ? memchr(id + sizeof mark - 1, '"', rest.size - sizeof mark + 1) : NULL;
+    rest.size = end ? (size_t)(end - id) : rest.size;
+    return (bytes_hash(rest) >> 32) % 100 < percent;
 }
 
 static void note(struct statistics *statistics, int64_t sent_us) {
@@ -138,7 +145,7 @@ static void answer(struct connection *connection, struct statistics *statistics,
         statistics->refused = 0;
         statistics->age_count = 0;
     } else if (strncmp(request, refuse, sizeof refuse - 1) == 0 &&
-               is_refused(sent_us, strtoul(request + sizeof refuse - 1, NULL, 10))) {
+               is_refused(body, size, strtoul(request + sizeof refuse - 1, NULL, 10))) {
         statistics->refused++;
         send_all(fd, refused, sizeof refused - 1);
         return;
