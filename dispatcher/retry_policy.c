@@ -65,8 +65,10 @@ struct retry_verdict retry_policy_decide(const struct retry_policy *policy,
     if (remaining <= 0 || asked_ms >= remaining) {
         return give_up(GIVE_UP_EXPIRED);
     }
-    int64_t left_ms = remaining - asked_ms;
-    int64_t longest_ms = retry_policy_longest_wait_ms(policy, situation->attempt);
-    int64_t jitter_ms = draw(longest_ms < left_ms ? longest_ms : left_ms, situation->random);
+    int64_t jitter_ms =
+        draw(retry_policy_longest_wait_ms(policy, situation->attempt), situation->random);
+    if (jitter_ms > remaining - asked_ms) {
+        return give_up(GIVE_UP_EXPIRED);
+    }
     return (struct retry_verdict){.step = RETRY_WAIT, .wait_ms = asked_ms + jitter_ms};
 }

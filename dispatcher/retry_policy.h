@@ -8,7 +8,9 @@
 //   3. A wait lies within [0, min(maxMs, initialMs * factor^(attempt - 1))], drawn uniformly over
 //      the whole range, so that what failed together does not come back together.
 //   4. Where the function said Retry-After with 429 or 503, that time comes in front of the wait.
-//   5. A wait never ends after the event's life does: the last attempt comes before its end.
+//   5. A wait never ends after the event's life does: where the one that is drawn would, the
+//      delivery is given up. Drawn from what is left instead, waits would grow shorter and shorter
+//      towards the end, and attempts crowd there.
 #ifndef EVENT_GATEWAY_DISPATCHER_RETRY_POLICY_H
 #define EVENT_GATEWAY_DISPATCHER_RETRY_POLICY_H
 

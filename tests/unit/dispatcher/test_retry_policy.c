@@ -150,15 +150,39 @@ static void an_event_past_its_expirytime_gets_no_further_attempt(void **state) {
 static void no_wait_ends_after_the_events_life(void **state) {
     (void)state;
     struct attempt_situation situation = after_attempt(14); // up to an hour
+    int goes_on = 0;
     for (uint64_t random = 0; random < 5000; random++) {
         situation.random = random * 0x9e3779b97f4a7c15u;
-        situation.age_ms = policy.max_age_ms - 1000;
+        situation.age_ms = policy.max_age_ms - 3600000 / 2;
         situation.expires_in_ms = RETRY_NEVER_EXPIRES;
-        assert_in_range(decide(answer(500), situation).wait_ms, 0, 1000);
+        struct retry_verdict verdict = decide(answer(500), situation);
+        assert_in_range(verdict.wait_ms, 0, 3600000 / 2);
+        goes_on += verdict.step == RETRY_WAIT;
         situation.age_ms = 0;
         situation.expires_in_ms = 300;
         assert_in_range(decide(answer(500), situation).wait_ms, 0, 300);
     }
+    assert_in_range(goes_on, 2400, 2600);
+}
+
+// Each wait is half of what is drawn from, on average.
+static void attempts_do_not_crowd_at_the_end_of_a_life(void **state) {
+    (void)state;
+    uint64_t random = 1;
+    int attempts = 0;
+    for (int event = 0; event < 1000; event++) {
+        struct attempt_situation situation = after_attempt(1); // up to 500 ms
+        struct retry_verdict verdict;
+        situation.expires_in_ms = 2000;
+        do {
+            situation.random = random++ * 0x9e3779b97f4a7c15u;
+            verdict = decide(answer(500), situation);
+            situation.expires_in_ms -= verdict.wait_ms;
+            attempts++;
+        } while (verdict.step == RETRY_WAIT);
+        assert_int_equal(verdict.reason, GIVE_UP_EXPIRED);
+    }
+    assert_in_range(attempts, 8000, 9500); // of 2000 ms, one each 250 ms, and the first one
 }
 
 static void a_retry_after_beyond_the_events_life_ends_it(void **state) {
@@ -185,6 +209,7 @@ int main(void) {
         cmocka_unit_test(an_event_whose_age_is_over_gets_no_further_attempt),
         cmocka_unit_test(an_event_past_its_expirytime_gets_no_further_attempt),
         cmocka_unit_test(no_wait_ends_after_the_events_life),
+        cmocka_unit_test(attempts_do_not_crowd_at_the_end_of_a_life),
         cmocka_unit_test(a_retry_after_beyond_the_events_life_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
