@@ -65,7 +65,7 @@ static void start_reading(struct lane *lane, struct cursor *cursor, size_t recor
     reading->slice = (struct event_log_slice){
         .stream = EVENT_LOG_EVENTS,
         .partition = cursor->partition->number,
-        .from_offset = cursor->progress.read_offset,
+        .from_offset = cursor_read_from(cursor),
         .max_records = records,
         .max_bytes = CURSOR_SLICE_BYTES,
         .loop = lane->loop,

@@ -102,6 +102,10 @@ void circuit_begun(struct circuit *circuit) {
     }
 }
 
+bool circuit_wants_untried(const struct circuit *circuit) {
+    return circuit->state == CIRCUIT_OPEN && circuit->failed_probes % 2 == 0;
+}
+
 void circuit_probe_lost(struct circuit *circuit) {
     if (circuit->state == CIRCUIT_PROBING) {
         circuit->state = CIRCUIT_OPEN;

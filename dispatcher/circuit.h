@@ -15,6 +15,9 @@
 //   3. A pause is at least CIRCUIT_PAUSE_MIN_US; the longest possible one doubles from a second to
 //      five minutes, and the pause is drawn over all of it.
 //   4. A success closes it at once.
+//   5. Every other probe, the first one too, is to be of an event that was not tried yet: some
+//      events fail for ever, and the function may take all others. The probes between try one
+//      again: some functions fail on first sight.
 #ifndef EVENT_GATEWAY_DISPATCHER_CIRCUIT_H
 #define EVENT_GATEWAY_DISPATCHER_CIRCUIT_H
 
@@ -67,6 +70,8 @@ bool circuit_called(struct circuit *circuit, const struct circuit_call *call);
 // Whether a call may begin now; of an open circuit it is the probe.
 bool circuit_allows(const struct circuit *circuit, int64_t now_us);
 void circuit_begun(struct circuit *circuit);
+// Whether the next call is a probe that is to be of an event that was not tried yet.
+bool circuit_wants_untried(const struct circuit *circuit);
 // The probe was given up without a result.
 void circuit_probe_lost(struct circuit *circuit);
 

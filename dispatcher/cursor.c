@@ -44,6 +44,7 @@ struct cursor *cursor_create(struct subscription_queue *queue, const char *reaso
     cursor->partition = queue->partition;
     cursor->reason = memory_copy_text(reason);
     cursor->timer.expired = look_again;
+    cursor->newest_match = cursor->look_from = -1;
     queue->cursor = cursor;
     if (!queue->replay) {
         metric_add(dispatcher_metrics()->detached, 1);

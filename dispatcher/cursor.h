@@ -48,6 +48,7 @@
 #include "dispatcher/cursor_progress.h"
 
 #define CURSOR_EVENTS_MAX 512
+#define CURSOR_LOOK_RECORDS 64
 #define CURSOR_SLICE_BYTES ((size_t)1 << 20)
 
 struct cursor_post;
@@ -78,6 +79,7 @@ struct cursor {
     int64_t lost;
     int64_t delivered, failed; // a replay's, since it began
     size_t bytes;              // of the events that it has in memory
+    size_t delayed;            // deliveries in RETRY_WAIT
     bool is_doomed;            // the subscription is gone
     bool is_stopped;           // a replay's: nothing more of it begins
     bool has_finished;         // something, since it was detached
@@ -93,6 +95,11 @@ struct cursor {
     struct event_loop_timer timer; // to look again
     struct cursor_lag lag;         // not of a replay
     bool is_at_risk;               // retention_watch's
+
+    int64_t newest_match; // that live matching has left to it; -1 = none yet
+    int64_t look_from;    // looks there for an event to probe with (cursor_probe.c); -1 = does not
+    int64_t look_end;     // from here on the last looks have found nothing more
+    int64_t look_newest;  // where they began
 
     struct start_query *start; // STARTING
     bool is_start;             // it began so, and that is to be written
@@ -124,6 +131,13 @@ void cursor_destroy(struct cursor *cursor);
 
 // Whether live matching leaves the offset to the cursor.
 bool cursor_serves(const struct cursor *cursor, int64_t offset);
+// Live matching has left an event of the subscription to it.
+void cursor_note_match(struct cursor *cursor, int64_t offset);
+// Looks for an event that was not tried yet, far from those that were, as a probe of the circuit:
+// the newest that there is. False: there is none to be read. Else subscriber_look_ended follows,
+// unless the look is ended before.
+bool cursor_look_for_probe(struct cursor *cursor);
+void cursor_end_look(struct cursor *cursor);
 // Whether nothing of the queue may begin until the log has confirmed.
 bool cursor_holds(const struct cursor *cursor);
 // Where live matching has gone on, so that what is seen from there on is not the cursor's;
@@ -143,8 +157,12 @@ void cursor_delivery_finished(struct cursor *cursor, struct taken_event *taken);
 // for.
 bool cursor_hand_over(struct cursor *cursor);
 
+// Whether so many of its deliveries wait in memory for a retry that few others could be read.
+bool cursor_is_crowded(const struct cursor *cursor);
+
 // For catch_up: how many records it takes now, 0 = none.
 size_t cursor_room(const struct cursor *cursor);
+int64_t cursor_read_from(const struct cursor *cursor);
 void cursor_take_slice(struct cursor *cursor, const struct event_log_slice *slice);
 void cursor_read_failed(struct cursor *cursor);
 

@@ -47,6 +47,16 @@ void cursor_log_detached(const struct cursor *cursor);
 
 void cursor_attach_if_possible(struct cursor *cursor);
 
+// cursor_read.c
+
+// The record, when it is one of the subscription's events, becomes a delivery.
+void cursor_take_record(struct cursor *cursor, const struct stored_record *stored);
+
+// cursor_probe.c
+
+// The slice is of a look.
+void cursor_take_look(struct cursor *cursor, const struct event_log_slice *slice);
+
 // cursor_replay.c
 
 // What of the events that were read belongs to the replay: deliveries that have ended, or have not.

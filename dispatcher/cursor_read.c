@@ -18,6 +18,15 @@
 #define READ_AGAIN_US 500000
 #define EVENTS_MIN 16
 
+static size_t events_max(const struct cursor *cursor) {
+    size_t max = 2 * (size_t)cursor->queue->subscription->delivery.max_in_flight;
+    return max < EVENTS_MIN ? EVENTS_MIN : max > CURSOR_EVENTS_MAX ? CURSOR_EVENTS_MAX : max;
+}
+
+bool cursor_is_crowded(const struct cursor *cursor) {
+    return cursor->delayed >= events_max(cursor) / 4;
+}
+
 size_t cursor_room(const struct cursor *cursor) {
     const struct subscription_queue *queue = cursor->queue;
     bool reads = cursor->state == CURSOR_CATCHING_UP || cursor->state == CURSOR_ATTACHING;
@@ -26,13 +35,19 @@ size_t cursor_room(const struct cursor *cursor) {
         cursor->bytes >= CURSOR_SLICE_BYTES) {
         return 0;
     }
-    size_t max = 2 * (size_t)queue->subscription->delivery.max_in_flight;
-    max = max < EVENTS_MIN ? EVENTS_MIN : max > CURSOR_EVENTS_MAX ? CURSOR_EVENTS_MAX : max;
     if (queue->subscriber->circuit.state != CIRCUIT_CLOSED) {
+        if (cursor->look_from >= 0) {
+            return CURSOR_LOOK_RECORDS;
+        }
         bool wants_probe = subscriber_may_begin(queue->subscriber) && !queue->waiting.first;
         return wants_probe ? CATCH_UP_FEW_RECORDS : 0;
     }
+    size_t max = events_max(cursor);
     return cursor->progress.count > max / 2 ? 0 : max - cursor->progress.count;
+}
+
+int64_t cursor_read_from(const struct cursor *cursor) {
+    return cursor->look_from >= 0 ? cursor->look_from : cursor->progress.read_offset;
 }
 
 struct match {
@@ -56,7 +71,7 @@ static void add_match(void *context, const struct route_match *route) {
     schedule_add(delivery);
 }
 
-static void take_record(struct cursor *cursor, const struct stored_record *stored) {
+void cursor_take_record(struct cursor *cursor, const struct stored_record *stored) {
     struct taken_record record;
     taken_record_decode(stored, false, &record);
     if (!record.event) {
@@ -124,7 +139,7 @@ static bool take_records(struct cursor *cursor, const struct event_log_slice *sl
             return false;
         }
         if (cursor_progress_is_open(&cursor->progress, offset)) {
-            take_record(cursor, &slice->records[i]);
+            cursor_take_record(cursor, &slice->records[i]);
         }
         cursor_progress_read(&cursor->progress, offset + 1);
     }
@@ -132,6 +147,10 @@ static bool take_records(struct cursor *cursor, const struct event_log_slice *sl
 }
 
 void cursor_take_slice(struct cursor *cursor, const struct event_log_slice *slice) {
+    if (slice->from_offset == cursor->look_from) {
+        cursor_take_look(cursor, slice);
+        return;
+    }
     if (slice->status != STATUS_OK) {
         cursor_read_failed(cursor);
         return;

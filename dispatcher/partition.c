@@ -116,6 +116,7 @@ static void add_delivery(void *context, const struct route_match *match) {
         queue_table_get(&partition->queues, partition, match->subscription);
     struct tried tried;
     if (queue->cursor && cursor_serves(queue->cursor, taken->place.offset)) {
+        cursor_note_match(queue->cursor, taken->place.offset);
         return;
     }
     if (!live_record_match(partition, match, taken->place.offset, &tried)) {

@@ -104,6 +104,9 @@ static void wait_us(struct delivery *delivery, int64_t wait_us) {
     struct partition *partition = delivery->queue->partition;
     delivery->state = DELIVERY_RETRY_WAIT;
     partition->delayed++;
+    if (delivery->taken->cursor) {
+        delivery->taken->cursor->delayed++;
+    }
     metric_add(dispatcher_metrics()->retries_waiting, 1);
     delivery->timer.expired = timer_expired;
     event_loop_timer_start(partition->lane->loop, &delivery->timer, wait_us);
@@ -113,6 +116,9 @@ void schedule_stop_waiting(struct delivery *delivery) {
     struct partition *partition = delivery->queue->partition;
     event_loop_timer_stop(partition->lane->loop, &delivery->timer);
     partition->delayed--;
+    if (delivery->taken->cursor) {
+        delivery->taken->cursor->delayed--;
+    }
     metric_add(dispatcher_metrics()->retries_waiting, -1);
 }
 
@@ -197,18 +203,25 @@ static void park(struct delivery *delivery) {
     delivery->parking = parking_post_start(&options);
 }
 
-// A share that always fails must leave the window to the others, so when too many wait in memory
-// short waits are parked too. Of eg.retry.* itself only what is due soon waits in memory.
+static bool is_crowded(const struct delivery *delivery) {
+    const struct partition *partition = delivery->queue->partition;
+    const struct cursor *cursor = delivery->taken->cursor;
+    return (partition->tier == PARTITION_OF_EVENTS &&
+            partition->delayed >= partition->window.events_max / 4) ||
+           (cursor && cursor_is_crowded(cursor));
+}
+
+// A share that always fails must leave the window, or what a cursor may have in memory, to the
+// others, so when too many wait in memory short waits are parked too. Of eg.retry.* itself only
+// what is due soon waits in memory.
 static bool delays_in_log(const struct delivery *delivery, int64_t due_us) {
     const struct subscription_queue *queue = delivery->queue;
     const struct partition *partition = queue->partition;
-    bool is_crowded = partition->tier == PARTITION_OF_EVENTS &&
-                      partition->delayed >= partition->window.events_max / 4;
     // In eg.retry.* already it is out of order.
     bool may_be_parked = queue->subscription->delivery.ordering == ORDERING_NONE ||
                          partition->tier != PARTITION_OF_EVENTS;
-    return may_be_parked &&
-           (milliseconds_until(due_us) > partition->lane->tiers->park_after_ms || is_crowded);
+    return may_be_parked && (milliseconds_until(due_us) > partition->lane->tiers->park_after_ms ||
+                             is_crowded(delivery));
 }
 
 static void delay_until(struct delivery *delivery, int64_t due_us) {

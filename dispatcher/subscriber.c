@@ -18,6 +18,7 @@
 #include <stdlib.h>
 
 #define FIRST_BUCKETS 64
+#define LOOK_US 1000000 // a look for a probe at most
 
 static const char reason_circuit[] = CURSOR_REASON_CIRCUIT;
 static const char reason_paused[] = CURSOR_REASON_PAUSED;
@@ -172,9 +173,24 @@ void subscribers_clear(struct lane *lane) {
     lane->subscribers = (struct subscriber_table){0};
 }
 
+// For an event to probe with.
+static bool looks(const struct subscriber *subscriber) {
+    for (const struct subscription_queue *queue = subscriber->queues; queue;
+         queue = queue->next_of_subscriber) {
+        if (queue->cursor && queue->cursor->look_from >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool circuit_lets(const struct subscriber *subscriber) {
+    return circuit_allows(&subscriber->circuit, event_loop_now_us(subscriber->lane->loop));
+}
+
 bool subscriber_may_begin(const struct subscriber *subscriber) {
-    return !subscriber->suspension &&
-           circuit_allows(&subscriber->circuit, event_loop_now_us(subscriber->lane->loop));
+    return !subscriber->suspension && circuit_lets(subscriber) &&
+           !(is_open(subscriber) && looks(subscriber));
 }
 
 void subscriber_begun(struct subscriber *subscriber) {
@@ -222,16 +238,60 @@ static void start_probe_timer(struct subscriber *subscriber) {
     event_loop_timer_start(loop, &subscriber->probe_timer, wait_us > 0 ? wait_us : 0);
 }
 
-static void probe_is_due(struct event_loop_timer *timer) {
-    struct subscriber *subscriber = CONTAINER_OF(timer, struct subscriber, probe_timer);
-    if (subscriber->circuit.state != CIRCUIT_OPEN) {
+static bool start_looks(struct subscriber *subscriber) {
+    bool looks = false;
+    for (struct subscription_queue *queue = subscriber->queues; queue;
+         queue = queue->next_of_subscriber) {
+        looks |= queue->cursor && cursor_look_for_probe(queue->cursor);
+    }
+    return looks;
+}
+
+static void end_looks(struct subscriber *subscriber) {
+    for (struct subscription_queue *queue = subscriber->queues; queue;
+         queue = queue->next_of_subscriber) {
+        if (queue->cursor) {
+            cursor_end_look(queue->cursor);
+        }
+    }
+}
+
+void subscriber_look_ended(struct subscriber *subscriber, struct subscription_queue *found) {
+    if (found) {
+        end_looks(subscriber);
+    }
+    if (looks(subscriber)) {
         return;
     }
-    if (!subscriber_may_begin(subscriber)) {
-        start_probe_timer(subscriber); // The loop's time is that of the turn's begin.
-        return;
+    if (subscriber->circuit.state == CIRCUIT_OPEN) {
+        event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
+    }
+    if (found) {
+        schedule_go_on(found);
     }
     go_on_all(subscriber, NULL);
+}
+
+// The log takes its time: the probe is what there is.
+static void end_late_looks(struct subscriber *subscriber) {
+    end_looks(subscriber);
+    go_on_all(subscriber, NULL);
+}
+
+static void probe_is_due(struct event_loop_timer *timer) {
+    struct subscriber *subscriber = CONTAINER_OF(timer, struct subscriber, probe_timer);
+    if (subscriber->circuit.state != CIRCUIT_OPEN || subscriber->suspension) {
+        return; // When a suspension ends all go on.
+    }
+    if (!circuit_lets(subscriber)) {
+        start_probe_timer(subscriber); // The loop's time is that of the turn's begin.
+    } else if (looks(subscriber)) {
+        end_late_looks(subscriber);
+    } else if (circuit_wants_untried(&subscriber->circuit) && start_looks(subscriber)) {
+        event_loop_timer_start(subscriber->lane->loop, timer, LOOK_US);
+    } else {
+        go_on_all(subscriber, NULL);
+    }
 }
 
 static void suspend_all(struct subscriber *subscriber, const struct subscription *subscription) {
@@ -263,6 +323,7 @@ static void suspend_what_waits(struct subscriber *subscriber) {
 static void closed(struct subscriber *subscriber, const struct subscription_queue *but) {
     metric_add(dispatcher_metrics()->circuits_open, -1);
     event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
+    end_looks(subscriber);
     log_line(LOG_INFO, "circuit closed: the function answers again",
              LOG_BYTES("space", subscriber->space), LOG_BYTES("subscription", subscriber->id));
     system_emit_resumed(&subscriber->lane->emitter, subscriber->lane->snapshot, but->subscription);

@@ -73,6 +73,8 @@ void subscriber_called(struct subscriber *subscriber, const struct delivery *del
                        const struct invocation_result *result, enum circuit_result means);
 // Its function is gone: nothing begins any more, and the subscription is paused.
 void subscriber_gone(struct subscriber *subscriber, const struct subscription *subscription);
+// A cursor has looked for an event to probe with, and its queue has one that goes first, or NULL.
+void subscriber_look_ended(struct subscriber *subscriber, struct subscription_queue *found);
 // A probe that was begun brings no result.
 void subscriber_probe_lost(struct subscriber *subscriber);
 // Whether live deliveries have to be detached, and why: NULL = not.

@@ -20,6 +20,10 @@ static size_t position_of(const struct tried_list *list, int64_t offset) {
     return low;
 }
 
+static bool is_at(const struct tried_list *list, size_t position, int64_t offset) {
+    return position < list->count && list->items[position].offset == offset;
+}
+
 static void remove_items(struct tried_list *list, size_t position, size_t count) {
     if (count > 0) {
         memmove(list->items + position, list->items + position + count,
@@ -41,7 +45,7 @@ static void insert(struct tried_list *list, size_t position, const struct tried 
 
 void tried_list_put(struct tried_list *list, const struct tried *tried) {
     size_t position = position_of(list, tried->offset);
-    if (position < list->count && list->items[position].offset == tried->offset) {
+    if (is_at(list, position, tried->offset)) {
         if (tried->attempts >= list->items[position].attempts) {
             list->items[position] = *tried;
         }
@@ -56,9 +60,13 @@ void tried_list_put(struct tried_list *list, const struct tried *tried) {
     insert(list, position, tried);
 }
 
+bool tried_list_has(const struct tried_list *list, int64_t offset) {
+    return is_at(list, position_of(list, offset), offset);
+}
+
 bool tried_list_take(struct tried_list *list, int64_t offset, struct tried *ret_tried) {
     size_t position = position_of(list, offset);
-    if (position == list->count || list->items[position].offset != offset) {
+    if (!is_at(list, position, offset)) {
         return false;
     }
     *ret_tried = list->items[position];

@@ -30,6 +30,7 @@ struct tried_list {
 };
 
 void tried_list_put(struct tried_list *list, const struct tried *tried);
+bool tried_list_has(const struct tried_list *list, int64_t offset);
 // Out of the list; false: nothing is known.
 bool tried_list_take(struct tried_list *list, int64_t offset, struct tried *ret_tried);
 // Takes everything below offset out.

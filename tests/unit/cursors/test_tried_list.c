@@ -19,6 +19,8 @@ static void what_was_put_is_taken_once(void **state) {
     put(&list, 3, 1);
     put(&list, 5, 4);
     assert_false(tried_list_take(&list, 4, &tried));
+    assert_false(tried_list_has(&list, 4));
+    assert_true(tried_list_has(&list, 5));
     assert_true(tried_list_take(&list, 5, &tried));
     assert_int_equal(tried.attempts, 4);
     assert_false(tried_list_take(&list, 5, &tried));

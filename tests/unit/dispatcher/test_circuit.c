@@ -87,6 +87,21 @@ static void an_open_circuit_lets_one_call_pass_after_the_pause(void **state) {
     assert_true(circuit_allows(&circuit, circuit.probe_us));
 }
 
+static void every_other_probe_is_of_an_untried_event(void **state) {
+    (void)state;
+    struct circuit circuit = {0};
+    assert_false(circuit_wants_untried(&circuit));
+    open_at(&circuit, 0);
+    for (uint64_t i = 0; i < 6; i++) {
+        assert_int_equal(circuit_wants_untried(&circuit), i % 2 == 0);
+        circuit_begun(&circuit);
+        assert_false(circuit_wants_untried(&circuit)); // It runs.
+        call(&circuit, CIRCUIT_FAILURE, i, 0);
+    }
+    call(&circuit, CIRCUIT_SUCCESS, 0, 0);
+    assert_false(circuit_wants_untried(&circuit));
+}
+
 static void pauses_grow_to_five_minutes(void **state) {
     (void)state;
     struct circuit circuit = {0};
@@ -152,6 +167,7 @@ int main(void) {
         cmocka_unit_test(half_of_a_hundred_within_a_minute_open_it),
         cmocka_unit_test(throttled_calls_among_successes_do_not_open_it),
         cmocka_unit_test(an_open_circuit_lets_one_call_pass_after_the_pause),
+        cmocka_unit_test(every_other_probe_is_of_an_untried_event),
         cmocka_unit_test(pauses_grow_to_five_minutes),
         cmocka_unit_test(retry_after_is_waited_for),
         cmocka_unit_test(a_success_closes_it_whichever_call_it_was),
