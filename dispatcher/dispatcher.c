@@ -5,6 +5,7 @@
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/feed.h"
 #include "dispatcher/lane.h"
+#include "dispatcher/open_circuits.h"
 #include "dispatcher/partition.h"
 #include "dispatcher/rates.h"
 #include "dispatcher/schedule.h"
@@ -43,6 +44,7 @@ struct dispatcher {
     struct throttles *throttles;
     struct rates *rates;
     struct dead_letter_notices *notices;
+    struct open_circuits *circuits;
     sem_t reader_closed;
     sem_t lane_stopped;
     bool is_stopped;
@@ -108,6 +110,7 @@ static void create_lanes(struct dispatcher *dispatcher, const struct dispatcher_
         lane->registry = options->registry;
         lane->backlog = dispatcher->backlogs[0];
         lane->notices = dispatcher->notices;
+        lane->circuits = dispatcher->circuits;
         lane->emitter = (struct system_emitter){
             .log = options->log,
             .loop = lane->loop,
@@ -139,6 +142,7 @@ static int64_t release_after_us(int64_t hand_over_ms) {
 
 static void free_dispatcher(struct dispatcher *dispatcher) {
     dead_letter_notices_destroy(dispatcher->notices);
+    open_circuits_destroy(dispatcher->circuits);
     for (size_t i = 0; i < FEED_COUNT; i++) {
         feed_clear(&dispatcher->feeds[i]);
         backlog_destroy(dispatcher->backlogs[i]);
@@ -245,6 +249,7 @@ enum status dispatcher_create(const struct dispatcher_options *options,
     dispatcher->notices = dead_letter_notices_create(
         (options->notice_interval_ms > 0 ? options->notice_interval_ms : NOTICE_INTERVAL_MS) *
         1000);
+    dispatcher->circuits = open_circuits_create();
     dispatcher->throttles = throttles_create(options->worker_count, wake_lane, dispatcher);
     dispatcher->rates =
         rates_create((size_t)event_log_partition_count(options->log, EVENT_LOG_EVENTS));

@@ -24,6 +24,7 @@
 #include "dispatcher/window.h"
 
 struct dead_letter_notices;
+struct open_circuits;
 struct partition;
 
 struct lane {
@@ -37,6 +38,7 @@ struct lane {
     struct flow flow;
     struct system_emitter emitter;
     struct dead_letter_notices *notices; // of all lanes
+    struct open_circuits *circuits;      // of all lanes
     struct window_budget parked_budget;  // what waits takes no place of what runs
     const struct retry_tiers *tiers;
     struct outcomes outcomes;

@@ -8,6 +8,7 @@
 #include "dispatcher/delivery.h"
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
+#include "dispatcher/open_circuits.h"
 #include "dispatcher/partition.h"
 #include "dispatcher/schedule.h"
 #include "dispatcher/subscription_queue.h"
@@ -100,12 +101,20 @@ static bool is_open(const struct subscriber *subscriber) {
     return subscriber->circuit.state != CIRCUIT_CLOSED;
 }
 
+// True: on no lane it is open any more.
+static bool count_closed(const struct subscriber *subscriber) {
+    metric_add(dispatcher_metrics()->circuits_open, -1);
+    return open_circuits_closed(subscriber->lane->circuits, subscriber->space, subscriber->id);
+}
+
 static void destroy(struct subscriber *subscriber) {
     event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
     if (subscriber->suspension) {
         suspension_forget(subscriber->suspension);
     }
-    metric_add(dispatcher_metrics()->circuits_open, is_open(subscriber) ? -1 : 0);
+    if (is_open(subscriber)) {
+        (void)count_closed(subscriber);
+    }
     running_calls_leave(&subscriber->lane->calls, subscriber);
     free(subscriber->text);
     free(subscriber);
@@ -294,22 +303,31 @@ static void probe_is_due(struct event_loop_timer *timer) {
     }
 }
 
-static void suspend_all(struct subscriber *subscriber, const struct subscription *subscription) {
+static void suspend_all(struct subscriber *subscriber) {
     for (struct subscription_queue *queue = subscriber->queues; queue;
          queue = queue->next_of_subscriber) {
         schedule_suspend(queue, reason_circuit);
     }
+}
+
+static void tell_opened(const struct subscriber *subscriber,
+                        const struct subscription *subscription) {
+    log_line(LOG_WARNING, "circuit opened: calls of the function fail",
+             LOG_BYTES("space", subscriber->space), LOG_BYTES("subscription", subscriber->id),
+             LOG_NUMBER("status", subscriber->last_status),
+             LOG_TEXT("reason", subscriber->last_error));
     system_emit_suspended(&subscriber->lane->emitter, subscriber->lane->snapshot, subscription,
                           reason_circuit);
 }
 
 static void opened(struct subscriber *subscriber, const struct subscription *subscription) {
     metric_add(dispatcher_metrics()->circuits_open, 1);
-    log_line(LOG_WARNING, "circuit opened: calls of the function fail",
-             LOG_BYTES("space", subscriber->space), LOG_BYTES("subscription", subscriber->id),
-             LOG_NUMBER("status", subscriber->last_status),
-             LOG_TEXT("reason", subscriber->last_error));
-    suspend_all(subscriber, subscription);
+    bool is_first =
+        open_circuits_opened(subscriber->lane->circuits, subscriber->space, subscriber->id);
+    if (is_first) {
+        tell_opened(subscriber, subscription);
+    }
+    suspend_all(subscriber);
 }
 
 // What came in the hope that it goes well does not wait for the next one.
@@ -320,13 +338,19 @@ static void suspend_what_waits(struct subscriber *subscriber) {
     }
 }
 
-static void closed(struct subscriber *subscriber, const struct subscription_queue *but) {
-    metric_add(dispatcher_metrics()->circuits_open, -1);
-    event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
-    end_looks(subscriber);
+static void tell_closed(const struct subscriber *subscriber,
+                        const struct subscription *subscription) {
     log_line(LOG_INFO, "circuit closed: the function answers again",
              LOG_BYTES("space", subscriber->space), LOG_BYTES("subscription", subscriber->id));
-    system_emit_resumed(&subscriber->lane->emitter, subscriber->lane->snapshot, but->subscription);
+    system_emit_resumed(&subscriber->lane->emitter, subscriber->lane->snapshot, subscription);
+}
+
+static void closed(struct subscriber *subscriber, const struct subscription_queue *but) {
+    event_loop_timer_stop(subscriber->lane->loop, &subscriber->probe_timer);
+    end_looks(subscriber);
+    if (count_closed(subscriber)) {
+        tell_closed(subscriber, but->subscription);
+    }
     go_on_all(subscriber, but);
 }
 

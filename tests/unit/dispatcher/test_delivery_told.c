@@ -141,6 +141,25 @@ static void a_chain_ends_in_the_dead_letters(void **state) {
     recorder_end(&recorder);
 }
 
+// Each loop has a circuit of its own.
+static void a_circuit_that_opens_and_closes_on_several_loops_is_told_once(void **state) {
+    (void)state;
+    struct dispatcher_test *test = test_create(2, 4);
+    test_subscribe(test, "s", "/gate", "{\"retry\":{\"initialMs\":1}}");
+    listen_to(test, "l1", "eventgateway.subscription.suspended");
+    listen_to(test, "l2", "eventgateway.subscription.resumed");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 80);
+    test_await_metric(dispatcher_metrics()->circuits_open, 2);
+    test_await_calls(test, "/ok/listener", NULL, 1);
+    atomic_store(&test->gate_is_open, true);
+    test_await_metric(dispatcher_metrics()->circuits_open, 0);
+    test_await_calls(test, "/ok/listener", NULL, 2);
+    test_close_dispatcher(test);
+    assert_int_equal(test_count_calls(test, "/ok/listener", NULL), 2);
+    test_destroy(test);
+}
+
 static void dead_letters_are_told_once_in_an_interval_with_their_number(void **state) {
     struct dispatcher_test *test = *state;
     struct recorder recorder, letters;
@@ -251,6 +270,7 @@ int main(void) {
         DISPATCHER_TEST(nothing_is_told_while_nobody_listens),
         DISPATCHER_TEST(what_is_told_that_the_log_refuses_delays_nothing),
         DISPATCHER_TEST(a_chain_ends_in_the_dead_letters),
+        cmocka_unit_test(a_circuit_that_opens_and_closes_on_several_loops_is_told_once),
         DISPATCHER_TEST(dead_letters_are_told_once_in_an_interval_with_their_number),
         DISPATCHER_TEST(after_an_interval_what_was_counted_is_told),
         cmocka_unit_test_setup_teardown(every_dead_letter_is_told_of_whatever_loop_it_comes_from,
