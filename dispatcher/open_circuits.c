@@ -75,6 +75,7 @@ bool open_circuits_closed(struct open_circuits *circuits, struct bytes space, st
     pthread_mutex_lock(&circuits->lock);
     struct open **link = find(circuits, space, id);
     struct open *open = *link;
+    assert(open);
     bool is_last = --open->lanes == 0;
     if (is_last) {
         *link = open->next;
