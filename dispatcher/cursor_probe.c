@@ -33,13 +33,15 @@ static int64_t look_from(struct cursor *cursor) {
     return from < cursor->look_end ? from : -1;
 }
 
-bool cursor_look_for_probe(struct cursor *cursor) {
+// An ordered one goes on in the order of the log alone.
+static bool may_look(const struct cursor *cursor) {
     const struct subscription_queue *queue = cursor->queue;
-    struct lane *lane = cursor->partition->lane;
-    // An ordered one goes on in the order of the log alone.
-    if (cursor->state != CURSOR_CATCHING_UP || cursor->is_doomed || queue->replay ||
-        queue->subscription->delivery.ordering != ORDERING_NONE || cursor->is_reading ||
-        cursor->is_ready) {
+    return cursor->state == CURSOR_CATCHING_UP && !cursor->is_doomed && !queue->replay &&
+           queue->subscription->delivery.ordering == ORDERING_NONE;
+}
+
+bool cursor_look_for_probe(struct cursor *cursor) {
+    if (!may_look(cursor) || cursor->is_reading || cursor->is_ready) {
         return false;
     }
     if (cursor->progress.count > EVENTS_MAX) {
@@ -47,7 +49,7 @@ bool cursor_look_for_probe(struct cursor *cursor) {
     }
     cursor->look_from = look_from(cursor);
     if (cursor->look_from >= 0) {
-        catch_up_want(lane, cursor);
+        catch_up_want(cursor->partition->lane, cursor);
     }
     if (!cursor->is_reading && !cursor->is_ready) {
         cursor_end_look(cursor);
@@ -81,8 +83,8 @@ static bool takes_untried(struct cursor *cursor, const struct stored_record *sto
 // While it looks nothing begins, so what is taken waits.
 void cursor_take_look(struct cursor *cursor, const struct event_log_slice *slice) {
     bool is_found = false;
-    if (slice->status == STATUS_OK && cursor_room(cursor) > 0) {
-        lane_refresh(cursor->partition->lane);
+    lane_refresh(cursor->partition->lane);
+    if (slice->status == STATUS_OK && may_look(cursor) && cursor_room(cursor) > 0) {
         for (size_t i = slice->count; i > 0 && !is_found && !cursor_holds(cursor); i--) {
             is_found = takes_untried(cursor, &slice->records[i - 1]);
         }
