@@ -49,6 +49,7 @@ static struct loss *find_or_add(struct partition *partition, struct bytes space,
     loss->id = bytes_to_text(id);
     loss->next = *bucket;
     *bucket = loss;
+    partition->losses.count++;
     return loss;
 }
 
@@ -169,19 +170,51 @@ void losses_note_live(struct partition *partition, int64_t from, int64_t first) 
     }
 }
 
+// --- Forgetting.
+
+// Nothing waits for the confirmation of one that is forgotten.
+static void forget_first(struct losses *losses, struct loss **link) {
+    struct loss *loss = *link;
+    *link = loss->next;
+    losses->count--;
+    if (loss->post) {
+        cursor_post_forget(loss->post);
+        losses->inside--;
+    }
+    free(loss->space);
+    free(loss->id);
+    free(loss->created);
+    free(loss);
+}
+
+static bool is_gone(const struct loss *loss, const struct snapshot *snapshot) {
+    const struct subscription *subscription =
+        snapshot_subscription(snapshot, bytes_of_text(loss->space), bytes_of_text(loss->id));
+    return !subscription || !bytes_equal_text(subscription->created, loss->created);
+}
+
+void losses_configuration_changed(struct partition *partition) {
+    struct losses *losses = &partition->losses;
+    size_t inside = losses->inside;
+    for (size_t i = 0; i < LOSSES_BUCKETS && losses->count > 0; i++) {
+        struct loss **link = &losses->buckets[i];
+        while (*link) {
+            if (is_gone(*link, partition->lane->snapshot)) {
+                forget_first(losses, link);
+            } else {
+                link = &(*link)->next;
+            }
+        }
+    }
+    if (losses->inside < inside) {
+        lane_mark(partition->lane, partition); // The position may have waited for it.
+    }
+}
+
 void losses_clear(struct losses *losses) {
     for (size_t i = 0; i < LOSSES_BUCKETS; i++) {
         while (losses->buckets[i]) {
-            struct loss *loss = losses->buckets[i];
-            losses->buckets[i] = loss->next;
-            if (loss->post) {
-                cursor_post_forget(loss->post);
-            }
-            free(loss->space);
-            free(loss->id);
-            free(loss->created);
-            free(loss);
+            forget_first(losses, &losses->buckets[i]);
         }
     }
-    losses->inside = 0;
 }

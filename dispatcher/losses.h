@@ -8,6 +8,7 @@
 //      count and the position that moved counts nothing twice.
 //   2. While a count is not confirmed, the live position beyond it is not (partition_settle), so
 //      that nothing is forgotten.
+//   3. There are no more than subscriptions that have lost something.
 #ifndef EVENT_GATEWAY_DISPATCHER_LOSSES_H
 #define EVENT_GATEWAY_DISPATCHER_LOSSES_H
 
@@ -24,7 +25,8 @@ struct subscription;
 // Zero is a valid empty one.
 struct losses {
     struct loss *buckets[LOSSES_BUCKETS];
-    size_t inside; // counts that the log has not confirmed
+    size_t count;
+    size_t inside; // of them are counts that the log has not confirmed
 };
 
 // From the log: what was counted by an earlier owner.
@@ -34,6 +36,9 @@ void losses_note(struct partition *partition, const struct subscription *subscri
                  int64_t first);
 // Likewise for all that were at the live position of the partition. Needs the lane's snapshot.
 void losses_note_live(struct partition *partition, int64_t from, int64_t first);
+// The lane has a new snapshot: forgets those of subscriptions that are gone. Their records go when
+// somebody claims the partition.
+void losses_configuration_changed(struct partition *partition);
 void losses_clear(struct losses *losses);
 
 #endif

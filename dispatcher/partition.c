@@ -284,6 +284,7 @@ static void renew_queue(void *context, struct subscription_queue *queue) {
 
 void partition_configuration_changed(struct partition *partition) {
     queue_table_each(&partition->queues, renew_queue, (void *)partition->lane->snapshot);
+    losses_configuration_changed(partition);
     if (partition->state == PARTITION_FED && is_of_events(partition)) {
         starts_look(partition);
     }

@@ -192,16 +192,19 @@ def test_what_retention_takes_from_a_detached_subscription_is_counted(store, mak
     assert "retention has removed events that were not delivered" in gateway.log_path.read_text()
 
 
-def test_what_retention_takes_from_the_live_position_is_counted(cluster, make_gateway, make_function):
+@pytest.mark.parametrize("offsets", ["are kept", "expire with the events"])
+def test_what_retention_takes_from_the_live_position_is_counted(offsets, cluster, make_gateway, make_function):
     live = make_function()
     gateway = make_gateway(cluster.arguments)
     gateway.register_event_type(EVENT_TYPE)
-    subscribe(gateway, "live", live)
+    subscription = subscribe(gateway, "live", live)
     emit(gateway, 0, 20)
     await_all(live, range(20), "the first ones")
     assert gateway.stop() == 0
     cluster.emit_beside(make_gateway, 20, 60)
     cluster.admin.delete_records(cluster.topic, cluster.admin.ends(cluster.topic))
+    if offsets == "expire with the events":
+        cluster.admin.expire_offsets(cluster.name, cluster.topic, cluster.admin.committed(cluster.name, cluster.topic))
     cluster.emit_beside(make_gateway, 80, 20)
     gateway.start()
     await_all(live, range(80, 100), "what is left")
@@ -209,5 +212,6 @@ def test_what_retention_takes_from_the_live_position_is_counted(cluster, make_ga
     await_all(live, range(100, 120), "what comes after that")
     assert set(taken(live)) == {*range(20), *range(80, 120)} and set(taken(live).values()) == {1}
     assert gateway.metrics()["eventgateway_events_lost_total"] == 60
+    wait_until(lambda: status_of(gateway, subscription)["lostToRetention"] == 60, 60, "the count")
     wait_until(lambda: cluster.admin.committed(cluster.name, cluster.topic) == cluster.admin.ends(cluster.topic), 60,
                "the commits")

@@ -2,6 +2,9 @@
 #include "dispatcher_test.h"
 
 #include "core/cursors/cursor_fold.h"
+#include "core/registry/snapshot.h"
+#include "dispatcher/lane.h"
+#include "dispatcher/partition.h"
 
 static int set_up(void **state) {
     *state = test_create(1, 1);
@@ -123,6 +126,30 @@ a_position_that_the_group_has_forgotten_is_counted_from_where_the_log_knows_it(v
     assert_int_equal(lost_of(test, "a"), 3);
 }
 
+// Nothing is left where the group's position, and that of who is detached, were.
+static void
+all_that_goes_together_with_the_position_is_counted_for_who_is_live_and_who_is_not(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "a", "/ok", NULL);
+    put_paused(test, "true");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 4);
+    test_await_calls(test, "/ok", "3", 1);
+    test_await_metric(dispatcher_metrics()->detached, 1);
+    test_close_dispatcher(test);
+    test_emit_numbers(test, 6);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 10);
+    test->options.group = "another group";
+    put_paused(test, "false");
+    test_start_dispatcher(test);
+    test_emit_id(test, "last");
+    test_await_calls(test, "/ok", "last", 2);
+    test_await_metric(dispatcher_metrics()->detached, 0);
+    test_close_dispatcher(test);
+    assert_int_equal(lost_of(test, "a"), 6);
+    assert_int_equal(lost_of(test, "p"), 10);
+}
+
 static void who_subscribes_for_the_first_time_has_lost_nothing(void **state) {
     struct dispatcher_test *test = *state;
     test_emit_numbers(test, 5);
@@ -153,6 +180,67 @@ static void the_nth_record_may_fail(void **state) {
     }
 }
 
+static void restore(struct partition *partition, const char *id, const char *created) {
+    const struct cursor_record record = {.kind = CURSOR_LOST,
+                                         .space = BYTES("default"),
+                                         .subscription_id = bytes_of_text(id),
+                                         .created = bytes_of_text(created),
+                                         .position = 10,
+                                         .lost = 3};
+    losses_restore(partition, &record);
+}
+
+static void what_was_counted_goes_with_its_subscription(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "a", "/ok", NULL);
+    test_subscribe(test, "b", "/ok", NULL);
+    struct lane lane = {.snapshot = registry_snapshot(test->registry)};
+    struct partition partition = {.lane = &lane};
+    restore(&partition, "a", "2026-11-25T00:00:00Z");
+    restore(&partition, "b", "2026-11-24T00:00:00Z"); // Another one, of the same id.
+    for (int i = 0; i < 200; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "gone %d", i);
+        restore(&partition, id, "2026-11-25T00:00:00Z");
+    }
+    assert_int_equal(partition.losses.count, 202);
+    losses_configuration_changed(&partition);
+    assert_int_equal(partition.losses.count, 1);
+    losses_clear(&partition.losses);
+    assert_int_equal(partition.losses.count, 0);
+    snapshot_unref(lane.snapshot);
+}
+
+// Nothing is waited for any more when nobody wants to know.
+static void
+a_count_that_is_not_confirmed_holds_nothing_up_when_its_subscription_goes(void **state) {
+    struct dispatcher_test *test = *state;
+    struct test_loop loop = {0};
+    struct error error;
+    test_subscribe(test, "a", "/ok", NULL);
+    assert_int_equal(event_loop_create("lane", &loop.loop, &error), STATUS_OK);
+    const struct snapshot *before = registry_snapshot(test->registry);
+    struct lane lane = {.log = test->log, .loop = loop.loop, .snapshot = before};
+    struct partition partition = {.lane = &lane, .epoch = 1};
+    losses_note(&partition, snapshot_subscription(before, BYTES("default"), BYTES("a")), 2, 5);
+    assert_int_equal(partition.losses.inside, 1);
+    losses_configuration_changed(&partition);
+    assert_int_equal(partition.losses.inside, 1);
+    test_put(test, RESOURCE_SUBSCRIPTION, "a", NULL);
+    lane.snapshot = registry_snapshot(test->registry);
+    losses_configuration_changed(&partition);
+    assert_int_equal(partition.losses.inside, 0);
+    assert_int_equal(partition.losses.count, 0);
+    assert_ptr_equal(lane.dirty, &partition);
+    loop.thread = event_loop_thread_start(loop.loop);
+    append_text(test->log, &loop, NULL, "behind it");
+    event_loop_stop(loop.loop);
+    event_loop_thread_join(loop.thread);
+    event_loop_destroy(loop.loop);
+    snapshot_unref(lane.snapshot);
+    snapshot_unref(before);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void) {
@@ -160,8 +248,11 @@ int main(void) {
         TEST(what_was_lost_at_the_live_position_is_counted_for_each_subscription),
         TEST(what_a_detached_one_lost_is_counted_when_it_is_attached_again),
         TEST(a_position_that_the_group_has_forgotten_is_counted_from_where_the_log_knows_it),
+        TEST(all_that_goes_together_with_the_position_is_counted_for_who_is_live_and_who_is_not),
         TEST(who_subscribes_for_the_first_time_has_lost_nothing),
         cmocka_unit_test(the_nth_record_may_fail),
+        TEST(what_was_counted_goes_with_its_subscription),
+        TEST(a_count_that_is_not_confirmed_holds_nothing_up_when_its_subscription_goes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
