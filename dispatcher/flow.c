@@ -63,11 +63,20 @@ void flow_join(struct flow *flow, struct flow_member *member,
     member->rate_timer.expired = rate_is_due;
 }
 
+static void leave_line(struct flow_member *member) {
+    if (member->is_in_line) {
+        member->is_in_line = false;
+        rates_leave_line(member->flow->rates, places_space_of(member->share),
+                         places_id_of(member->share));
+    }
+}
+
 void flow_part(struct flow_member *member) {
     struct flow *flow = member->flow;
     if (member->is_rate_waiting) {
         event_loop_timer_stop(flow->loop, &member->rate_timer);
     }
+    leave_line(member);
     if (member->place_waiter.is_waiting) {
         places_wait_no_longer(flow->places, member->share, &member->place_waiter);
     }
@@ -82,27 +91,45 @@ bool flow_is_waiting(const struct flow_member *member) {
            member->throttle_waiter.throttle;
 }
 
-// The lower one of its own and the subscription's; 0 = no limit.
-static double rate_of(const struct flow_member *member, const struct subscription *subscription) {
-    double rate = subscription->delivery.rate_per_second;
-    double own = member->rate_name.size > 0 ? member->rate_per_second : 0;
-    return own > 0 && (rate <= 0 || own < rate) ? own : rate;
+static bool is_replay(const struct flow_member *member) {
+    return member->rate_name.size > 0;
+}
+
+void flow_pause(struct flow_member *member, int64_t wait_us) {
+    member->is_rate_waiting = true;
+    event_loop_timer_start(member->flow->loop, &member->rate_timer, wait_us);
+}
+
+static bool pay_own_rate(struct flow_member *member, struct bytes space, uint32_t events) {
+    struct flow *flow = member->flow;
+    if (!is_replay(member) || member->rate_per_second <= 0 || member->has_paid_own) {
+        return true;
+    }
+    int64_t wait_us = rates_take(flow->rates, space, member->rate_name, member->rate_per_second,
+                                 events, event_loop_now_us(flow->loop), RATE_LAST);
+    member->has_paid_own = wait_us == 0;
+    if (wait_us > 0) {
+        flow_pause(member, wait_us);
+    }
+    return member->has_paid_own;
 }
 
 static bool pay_rate(struct flow_member *member, const struct subscription *subscription,
                      uint32_t events) {
-    double per_second = rate_of(member, subscription);
+    struct flow *flow = member->flow;
+    double per_second = subscription->delivery.rate_per_second;
     if (per_second <= 0 || member->has_paid) {
         return true;
     }
-    struct flow *flow = member->flow;
-    struct bytes name = member->rate_name.size > 0 ? member->rate_name : subscription->id;
-    int64_t wait_us = rates_take(flow->rates, subscription->space, name, per_second, events,
-                                 event_loop_now_us(flow->loop));
+    enum rate_turn turn = is_replay(member)    ? RATE_LAST
+                          : member->is_in_line ? RATE_AGAIN
+                                               : RATE_FIRST;
+    int64_t wait_us = rates_take(flow->rates, subscription->space, subscription->id, per_second,
+                                 events, event_loop_now_us(flow->loop), turn);
     member->has_paid = wait_us == 0;
+    member->is_in_line = wait_us > 0 && turn != RATE_LAST;
     if (wait_us > 0) {
-        member->is_rate_waiting = true;
-        event_loop_timer_start(flow->loop, &member->rate_timer, wait_us);
+        flow_pause(member, wait_us);
     }
     return member->has_paid;
 }
@@ -112,7 +139,9 @@ bool flow_enter(struct flow_member *member, const struct subscription *subscript
     struct flow *flow = member->flow;
     struct throttle *throttle;
     assert(!flow_is_waiting(member));
-    if (!pay_rate(member, subscription, events)) {
+    // What all have to pay comes last: who has paid it goes on as soon as there is a place.
+    if (!pay_own_rate(member, subscription->space, events) ||
+        !pay_rate(member, subscription, events)) {
         return false;
     }
     if (!places_take(flow->places, member->share)) {
@@ -124,7 +153,7 @@ bool flow_enter(struct flow_member *member, const struct subscription *subscript
         places_give(flow->places, member->share);
         return false;
     }
-    member->has_paid = false;
+    member->has_paid = member->has_paid_own = false;
     *ret_ticket =
         (struct flow_ticket){.throttle = throttle, .started_us = event_loop_now_us(flow->loop)};
     return true;
@@ -141,4 +170,10 @@ bool flow_leave(struct flow_member *member, const struct flow_ticket *ticket,
 void flow_yield(struct flow_member *member) {
     assert(!flow_is_waiting(member));
     places_wait(member->flow->places, member->share, &member->place_waiter);
+}
+
+void flow_resumed(struct flow_member *member) {
+    if (!member->is_rate_waiting) {
+        leave_line(member);
+    }
 }

@@ -19,16 +19,18 @@
 
 struct rates;
 
-// Who makes calls: a subscription's queue. Lies in it.
+// Who makes calls: a subscription's queue, or one of a replay of it. Lies in it.
 struct flow_member {
     struct share *share;
     struct places_waiter place_waiter;
     struct throttle_waiter throttle_waiter;
     struct event_loop_timer rate_timer;
     bool is_rate_waiting;
-    struct bytes rate_name; // a rate of its own beside the subscription's; empty = none
-    double rate_per_second; // that rate; 0 = as the subscription's
-    bool has_paid;          // the rate has let it pass, and it has not begun since
+    bool is_in_line;        // of those who wait for the subscription's rate (rates.h)
+    struct bytes rate_name; // of a replay, which goes last: of a rate of its own; empty = live
+    double rate_per_second; // that rate; 0 = only the subscription's
+    bool has_paid_own;      // its own rate has let it pass, and it has not begun since
+    bool has_paid;          // likewise the subscription's
     struct flow *flow;
 };
 
@@ -75,5 +77,9 @@ bool flow_leave(struct flow_member *member, const struct flow_ticket *ticket,
                 enum throttle_end end);
 // Waits for its turn although it could go on: the others come first.
 void flow_yield(struct flow_member *member);
+// Likewise for so long.
+void flow_pause(struct flow_member *member, int64_t wait_us);
+// It was resumed and has asked again, or wants nothing any more: then it is in no line either.
+void flow_resumed(struct flow_member *member);
 
 #endif

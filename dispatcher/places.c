@@ -182,6 +182,14 @@ static bool may_take(const struct places *places, const struct share *share) {
            (share->taken == 0 || share->taken + by_space < left);
 }
 
+struct bytes places_space_of(const struct share *share) {
+    return share->space->named.name;
+}
+
+struct bytes places_id_of(const struct share *share) {
+    return share->named.name;
+}
+
 struct retry_budget *places_retry_budget(struct share *share) {
     return &share->retries;
 }

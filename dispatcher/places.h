@@ -39,6 +39,10 @@ void places_destroy(struct places *places);
 struct share *places_join(struct places *places, struct bytes space, struct bytes id);
 void places_part(struct places *places, struct share *share);
 
+// Whose it is, as long as it is there.
+struct bytes places_space_of(const struct share *share);
+struct bytes places_id_of(const struct share *share);
+
 // What its retries may take of its calls, on all its partitions.
 struct retry_budget *places_retry_budget(struct share *share);
 

@@ -10,11 +10,14 @@
 #include <string.h>
 
 #define FIRST_BUCKETS 16
+// Who has let others go first asks again so long after these were due.
+#define BEHIND_LINE_US 1000
 
 struct rate {
     struct rate *next; // in its bucket
     uint64_t hash;
     struct rate_limit limit;
+    size_t in_line;
     struct bytes space, id; // behind it
 };
 
@@ -85,7 +88,7 @@ static void make_room(struct rates *rates, int64_t now_us) {
         struct rate *next;
         for (struct rate *rate = before[i]; rate; rate = next) {
             next = rate->next;
-            if (rate->limit.next_ns <= now_us * 1000) {
+            if (rate->limit.next_ns <= now_us * 1000 && rate->in_line == 0) {
                 free(rate);
             } else {
                 rate->next = kept;
@@ -133,17 +136,47 @@ static double own_part(const struct rates *rates, double per_second) {
     return per_second * (double)rates->own_partitions / (double)rates->partition_count;
 }
 
+static uint64_t hash_of(struct bytes space, struct bytes id) {
+    return bytes_hash(id) ^ (bytes_hash(space) * 31);
+}
+
+static int64_t wait_behind_line_us(const struct rate *rate, int64_t now_us) {
+    int64_t left_us = rate->limit.next_ns / 1000 - now_us;
+    return (left_us > 0 ? left_us : 0) + BEHIND_LINE_US;
+}
+
+static void move_in_line(struct rate *rate, enum rate_turn turn, bool may_go) {
+    if (turn == RATE_FIRST && !may_go) {
+        rate->in_line++;
+    } else if (turn == RATE_AGAIN && may_go) {
+        assert(rate->in_line > 0);
+        rate->in_line--;
+    }
+}
+
 int64_t rates_take(struct rates *rates, struct bytes space, struct bytes id, double per_second,
-                   uint32_t count, int64_t now_us) {
-    uint64_t hash = bytes_hash(id) ^ (bytes_hash(space) * 31);
+                   uint32_t count, int64_t now_us, enum rate_turn turn) {
+    uint64_t hash = hash_of(space, id);
     pthread_mutex_lock(&rates->lock);
     struct rate *rate = find(rates, hash, space, id);
     if (!rate) {
         rate = add(rates, hash, space, id, now_us);
     }
-    int64_t wait_us = rate_limit_take(&rate->limit, own_part(rates, per_second), count, now_us);
+    int64_t wait_us =
+        turn == RATE_LAST && rate->in_line > 0
+            ? wait_behind_line_us(rate, now_us)
+            : rate_limit_take(&rate->limit, own_part(rates, per_second), count, now_us);
+    move_in_line(rate, turn, wait_us == 0);
     pthread_mutex_unlock(&rates->lock);
     return wait_us;
+}
+
+void rates_leave_line(struct rates *rates, struct bytes space, struct bytes id) {
+    pthread_mutex_lock(&rates->lock);
+    struct rate *rate = find(rates, hash_of(space, id), space, id);
+    assert(rate && rate->in_line > 0); // It is remembered as long as somebody is in the line.
+    rate->in_line--;
+    pthread_mutex_unlock(&rates->lock);
 }
 
 size_t rates_count(struct rates *rates) {

@@ -18,9 +18,18 @@ void rates_destroy(struct rates *rates);
 void rates_add_partitions(struct rates *rates, int count);
 // Of the whole log, when some were added.
 void rates_set_partitions(struct rates *rates, size_t partition_count);
+// Who asks. What is live goes before what is replayed, on whichever lane either is.
+enum rate_turn {
+    RATE_FIRST, // lines up when it has to wait
+    RATE_AGAIN, // is in the line, and leaves it when it may go
+    RATE_LAST,  // goes only when nobody is in the line
+};
+
 // 0: so many events of that subscription may go now. Else how long to wait before asking again.
 int64_t rates_take(struct rates *rates, struct bytes space, struct bytes id, double per_second,
-                   uint32_t count, int64_t now_us);
+                   uint32_t count, int64_t now_us, enum rate_turn turn);
+// One in the line does not ask again.
+void rates_leave_line(struct rates *rates, struct bytes space, struct bytes id);
 // Subscriptions that are remembered.
 size_t rates_count(struct rates *rates);
 

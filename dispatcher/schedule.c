@@ -12,6 +12,9 @@
 #include <assert.h>
 #include <stdlib.h>
 
+// A replay that lets live deliveries go first looks again after so long.
+#define REPLAY_YIELDS_US 5000
+
 static void begin_call(struct subscription_queue *queue, uint32_t limit,
                        const struct flow_ticket *ticket) {
     struct delivery *single = NULL;
@@ -56,9 +59,27 @@ static bool is_open(const struct subscription_queue *queue) {
            subscriber_may_begin(queue->subscriber);
 }
 
+// Whether a live delivery of its subscription waits for what this replay is about to take: a place
+// on the partition, or whatever the flow gives on the lane.
+static bool live_comes_first(const struct subscription_queue *replay) {
+    for (const struct subscription_queue *queue = replay->subscriber->queues; queue;
+         queue = queue->next_of_subscriber) {
+        bool may_begin_beside = queue->partition == replay->partition && !queue->is_batch_waiting;
+        if (!queue->replay && queue->waiting.first &&
+            (may_begin_beside || flow_is_waiting(&queue->flow)) && is_open(queue)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Begins one call of what waits, when there is room for it.
 static bool begin_next(struct subscription_queue *queue) {
-    if (queue->in_flight >= queue->subscription->delivery.max_in_flight) {
+    if (subscription_queue_calls(queue) >= queue->subscription->delivery.max_in_flight) {
+        return false;
+    }
+    if (queue->replay && live_comes_first(queue)) {
+        flow_pause(&queue->flow, REPLAY_YIELDS_US);
         return false;
     }
     uint32_t limit = batch_limit(queue);
@@ -107,12 +128,51 @@ static void batch_waited_long_enough(struct event_loop_timer *timer) {
 void schedule_resume(struct flow_member *member) {
     struct subscription_queue *queue = CONTAINER_OF(member, struct subscription_queue, flow);
     pump_some(queue, 1);
+    flow_resumed(&queue->flow);
     schedule_drop_if_empty(queue);
 }
 
 void schedule_go_on(struct subscription_queue *queue) {
     schedule_pump(queue);
     schedule_drop_if_empty(queue);
+}
+
+// Replays have their turns one after the other, from the one behind this queue on.
+static void pump_replays_beside(struct subscription_queue *queue) {
+    struct subscription_queue *next = queue->next_of_subscriber;
+    struct subscription_queue *other;
+    do {
+        other = next ? next : queue->subscriber->queues;
+        next = other->next_of_subscriber;
+        if (other->replay && other->partition == queue->partition) {
+            schedule_pump(other);
+        }
+    } while (other != queue);
+}
+
+static void drop_empty_beside(struct subscription_queue *queue) {
+    const struct partition *partition = queue->partition;
+    struct subscription_queue *next;
+    for (struct subscription_queue *other = queue->subscriber->queues; other; other = next) {
+        next = other->next_of_subscriber;
+        if (other->partition == partition) {
+            schedule_drop_if_empty(other);
+        }
+    }
+}
+
+void schedule_go_on_beside(struct subscription_queue *queue) {
+    if (queue->subscriber->replay_count == 0) {
+        schedule_go_on(queue);
+        return;
+    }
+    struct subscription_queue *live =
+        queue_table_find(&queue->partition->queues, queue->subscription);
+    if (live) {
+        schedule_pump(live);
+    }
+    pump_replays_beside(queue);
+    drop_empty_beside(queue);
 }
 
 void schedule_suspend(struct subscription_queue *queue, const char *reason) {

@@ -29,6 +29,8 @@ void schedule_resume(struct flow_member *member);
 void schedule_renew(struct subscription_queue *queue, const struct subscription *subscription);
 // Begins what may begin now. The queue may be gone afterwards.
 void schedule_go_on(struct subscription_queue *queue);
+// Likewise for all queues that share its places, when one of its calls has ended: live goes first.
+void schedule_go_on_beside(struct subscription_queue *queue);
 // The subscription takes nothing for now: detached, or of eg.retry.* parked again.
 void schedule_suspend(struct subscription_queue *queue, const char *reason);
 // If it does, and is not detached already: while a subscription takes nothing its live deliveries

@@ -246,6 +246,5 @@ void schedule_attempted(struct attempt *attempt, const struct invocation_result 
     } else {
         follow_single(attempt->deliveries[0], result);
     }
-    schedule_pump(queue);
-    schedule_drop_if_empty(queue);
+    schedule_go_on_beside(queue);
 }

@@ -95,6 +95,7 @@ void subscriber_join(struct lane *lane, struct subscription_queue *queue) {
         subscriber->queues->previous_of_subscriber = queue;
     }
     subscriber->queues = queue;
+    subscriber->replay_count += queue->replay != NULL;
 }
 
 static bool is_open(const struct subscriber *subscriber) {
@@ -133,6 +134,7 @@ static void drop(struct subscriber *subscriber) {
 
 void subscriber_part(struct subscription_queue *queue) {
     struct subscriber *subscriber = queue->subscriber;
+    subscriber->replay_count -= queue->replay != NULL;
     if (queue->previous_of_subscriber) {
         queue->previous_of_subscriber->next_of_subscriber = queue->next_of_subscriber;
     } else {

@@ -32,7 +32,8 @@ struct subscriber {
     char *text; // what the names point into
     struct bytes space, id;
     struct subscription_queue *queues;
-    bool is_known; // the snapshot has the subscription
+    size_t replay_count; // of them are of replays
+    bool is_known;       // the snapshot has the subscription
 
     struct subscriber_calls calls; // that run
     struct circuit circuit;

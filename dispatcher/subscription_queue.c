@@ -163,6 +163,18 @@ void subscription_queue_add(struct subscription_queue *queue, struct delivery *d
     delivery_list_append(delivery_list_of(delivery), delivery);
 }
 
+uint32_t subscription_queue_calls(const struct subscription_queue *queue) {
+    if (queue->subscriber->replay_count == 0) {
+        return queue->in_flight;
+    }
+    uint32_t count = 0;
+    for (const struct subscription_queue *other = queue->subscriber->queues; other;
+         other = other->next_of_subscriber) {
+        count += other->partition == queue->partition ? other->in_flight : 0;
+    }
+    return count;
+}
+
 static void release(struct subscription_queue *queue, struct delivery *delivery) {
     delivery_list_remove(&queue->held, delivery);
     delivery->state = DELIVERY_WAITING;

@@ -3,8 +3,8 @@
 // partition's loop.
 //
 // Invariants:
-//   1. in_flight is the number of calls that run, and none is begun while it is at
-//      maxInFlight or above.
+//   1. in_flight is the number of calls that run, and none is begun while that of all queues of the
+//      subscription on the partition, live and of replays, is at maxInFlight or above.
 //   2. waiting holds exactly the WAITING ones, in the order in which they are begun; held those
 //      that wait for the end of another one of their key; started all others.
 //   3. Where the subscription is ordered, keys has all of them that have a key, in the order in
@@ -77,6 +77,8 @@ struct subscription_queue *queue_table_get_replay(struct queue_table *table,
                                                   const struct replay *replay);
 // A new delivery: into waiting, or into held when it has to wait for its key.
 void subscription_queue_add(struct subscription_queue *queue, struct delivery *delivery);
+// How many calls of its subscription run on its partition, live and of replays.
+uint32_t subscription_queue_calls(const struct subscription_queue *queue);
 // It is finished or forgotten: the next one of its key, when that was held, waits then.
 void subscription_queue_leave_order(struct subscription_queue *queue, struct delivery *delivery);
 // Its subscription does not ask for an order any more: nothing is held.

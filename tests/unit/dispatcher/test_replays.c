@@ -119,6 +119,75 @@ static void one_that_hangs_holds_up_nothing_that_is_live(void **state) {
     assert_int_equal(test_count_calls(test, "/ok", NULL), 150);
 }
 
+static void emit_live(struct dispatcher_test *test, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        test_emit(test, &(struct test_event){.id = "live"});
+    }
+}
+
+static void its_calls_and_live_ones_share_the_places_and_live_goes_first(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
+    start_and_hold(test, 60);
+    put_replay(test, "r1", "bad", "[[0,60]]");
+    put_replay(test, "r2", "bad", "[[0,60]]");
+    test_await_calls(test, "/hold", NULL, 64);
+    emit_live(test, 8);
+    test_await_calls(test, "/ok", "live", 8);
+    assert_int_equal(test_count_calls(test, "/hold", "live"), 0);
+    test_let_go(test, true);
+    test_await_calls(test, "/hold", NULL, 68);
+    assert_int_equal(test_count_calls(test, "/hold", "live"), 4);
+    test_let_go(test, true);
+    test_await_calls(test, "/hold", NULL, 72);
+    assert_int_equal(test_count_calls(test, "/hold", "live"), 8);
+    test_let_go(test, true);
+    test_await_calls(test, "/hold", NULL, 76); // They go on when nothing live waits.
+    test_let_go(test, false);
+    await_calls(test, "/hold", 0, 60, 3);
+    test_close_dispatcher(test);
+    assert_calls(test, "/hold", 0, 60, 3, 3);
+    assert_int_equal(test->held_most, 4);
+}
+
+static void its_rate_is_a_part_of_that_of_its_subscription(void **state) {
+    struct dispatcher_test *test = *state;
+    test_subscribe(test, "good", "/ok", NULL);
+    start_with(test, 60, "/ok");
+    test_subscribe(test, "good", "/ok", "{\"ratePerSecond\":60}");
+    put_replay(test, "r", "good", "[[0,60]]");
+    emit_live(test, 60);
+    await_calls(test, "/ok", 0, 60, 2);
+    test_await_calls(test, "/ok", "live", 60);
+    test_close_dispatcher(test);
+    int64_t took_us = test_call_at(test, 179).time_us - test_call_at(test, 60).time_us;
+    // 120 of them, of which the first six go at once.
+    assert_true(took_us > 114 * INT64_C(1000000) / 60 - 200000);
+}
+
+// A function that refuses more than one call at a time, and a rate: each may make either wait.
+static void nobody_waits_for_ever_beside_the_other(void **state) {
+    (void)state;
+    struct dispatcher_test *test = test_create(2, 4);
+    test_subscribe(test, "one", "/one",
+                   "{\"maxInFlight\":2,\"ratePerSecond\":2000,"
+                   "\"retry\":{\"initialMs\":1,\"maxMs\":5,\"maxAttempts\":100}}");
+    test_start_dispatcher(test);
+    test_emit_numbers(test, 40);
+    const struct dispatcher_metrics *metrics = dispatcher_metrics();
+    int64_t before = metric_value(metrics->deliveries[DELIVERY_END_DELIVERED]);
+    await_calls(test, "/one", 0, 40, 1);
+    put_replay(test, "r1", "one", "[[0,10],[0,10],[0,10],[0,10]]");
+    put_replay(test, "r2", "one", "[[0,10],[0,10],[0,10],[0,10]]");
+    emit_live(test, 40);
+    await_calls(test, "/one", 0, 40, 3);
+    test_await_calls(test, "/one", "live", 40);
+    test_await_metric(metrics->deliveries[DELIVERY_END_DELIVERED], before + 80);
+    test_close_dispatcher(test);
+    test_destroy(test);
+}
+
 static void records_that_the_log_does_not_take_are_written_again(void **state) {
     struct dispatcher_test *test = *state;
     test_subscribe(test, "good", "/ok", NULL);
@@ -205,6 +274,9 @@ int main(void) {
         TEST(it_delivers_its_range_to_its_subscription_once),
         TEST(it_goes_on_after_a_crash_and_a_rebalance),
         TEST(one_that_hangs_holds_up_nothing_that_is_live),
+        TEST(its_calls_and_live_ones_share_the_places_and_live_goes_first),
+        TEST(its_rate_is_a_part_of_that_of_its_subscription),
+        cmocka_unit_test(nobody_waits_for_ever_beside_the_other),
         TEST(records_that_the_log_does_not_take_are_written_again),
         TEST(it_is_stopped_with_its_document_or_its_subscription),
         TEST(one_that_is_stopped_is_not_begun_again),
