@@ -7,7 +7,6 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <time.h>
 
 // Parked records wait for at most seven days, and one more for those who repair what is broken.
 #define PARKED_RETENTION_MS (8 * 86400000LL)
@@ -44,14 +43,6 @@ size_t event_log_record_size(const struct record *record) {
         size += record->headers[i].name.size + record->headers[i].value.size;
     }
     return size;
-}
-
-void event_log_condition_init(pthread_cond_t *condition) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
 }
 
 static void answer(struct event_loop_task *task) {

@@ -1,5 +1,6 @@
 #include "core/event_log/event_log_kinds.h"
 
+#include "core/base/condition.h"
 #include "core/base/memory.h"
 #include "core/event_log/event_log_kafka.h"
 
@@ -124,7 +125,7 @@ static struct kafka_log *allocate_log(const struct event_log_kafka_options *opti
     pthread_rwlock_init(&log->prompt.lock, NULL);
     pthread_rwlock_init(&log->gathering.lock, NULL);
     pthread_mutex_init(&log->lock, NULL);
-    event_log_condition_init(&log->emptied);
+    condition_init(&log->emptied);
     kafka_spread_init(&log->spread);
     return log;
 }

@@ -1,6 +1,7 @@
 #include "core/event_log/event_log_kafka.h"
 
 #include "core/base/clock.h"
+#include "core/base/condition.h"
 #include "core/base/memory.h"
 
 // Where so many are inside, records without a key are gathered to larger requests.
@@ -103,11 +104,8 @@ size_t kafka_inside(struct kafka_log *log) {
 
 static bool await_empty(struct kafka_log *log, int64_t wait_ms) {
     int64_t until_us = clock_monotonic_us() + wait_ms * 1000;
-    struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
-    int failure = 0;
     pthread_mutex_lock(&log->lock);
-    while (kafka_inside(log) > 0 && failure == 0) {
-        failure = pthread_cond_timedwait(&log->emptied, &log->lock, &until);
+    while (kafka_inside(log) > 0 && condition_wait_until(&log->emptied, &log->lock, until_us)) {
     }
     pthread_mutex_unlock(&log->lock);
     return kafka_inside(log) == 0;

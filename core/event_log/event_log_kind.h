@@ -60,9 +60,6 @@ struct event_log_reader {
 // Bytes that a record takes in a buffer: key, value, names and values of its headers.
 size_t event_log_record_size(const struct record *record);
 
-// A condition whose timed waits are in monotonic time.
-void event_log_condition_init(pthread_cond_t *condition);
-
 // Finished appends, sorted by the loop that waits for them, so that each loop is woken once. A
 // plain value of one thread; zero is empty.
 #define EVENT_LOG_CHAINS 16

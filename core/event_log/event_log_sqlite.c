@@ -1,5 +1,6 @@
 #include "core/event_log/event_log_sqlite.h"
 
+#include "core/base/condition.h"
 #include "core/base/memory.h"
 
 #include <errno.h>
@@ -266,8 +267,8 @@ enum status event_log_sqlite_create(const struct event_log_sqlite_options *optio
     log->buffer_max_records = options->buffer_max_records > 0 ? options->buffer_max_records : 10000;
     log->buffer_max_bytes = options->buffer_max_bytes > 0 ? options->buffer_max_bytes : 64 << 20;
     pthread_mutex_init(&log->lock, NULL);
-    event_log_condition_init(&log->has_work);
-    event_log_condition_init(&log->has_result);
+    condition_init(&log->has_work);
+    condition_init(&log->has_result);
     int32_t partition_counts[EVENT_LOG_STREAM_COUNT];
     for (size_t i = 0; i < EVENT_LOG_STREAM_COUNT; i++) {
         partition_counts[i] = 1;

@@ -3,6 +3,7 @@
 #include "core/event_log/event_log_sqlite.h"
 
 #include "core/base/clock.h"
+#include "core/base/condition.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 
@@ -28,10 +29,6 @@ struct work {
 
 static struct sqlite_log *sqlite_log_of(struct event_log *log) {
     return CONTAINER_OF(log, struct sqlite_log, base);
-}
-
-static struct timespec time_of(int64_t us) {
-    return (struct timespec){us / 1000000, us % 1000000 * 1000};
 }
 
 // --- Any thread.
@@ -74,12 +71,10 @@ enum status sqlite_append(struct event_log *base, struct event_log_append *appen
 
 void sqlite_close_log(struct event_log *base, int64_t deadline_ms) {
     struct sqlite_log *log = sqlite_log_of(base);
-    struct timespec until = time_of(clock_monotonic_us() + deadline_ms * 1000);
-    int failure = 0;
+    int64_t until_us = clock_monotonic_us() + deadline_ms * 1000;
     pthread_mutex_lock(&log->lock);
     log->is_closed = true;
-    while (log->inside > 0 && failure == 0) {
-        failure = pthread_cond_timedwait(&log->has_result, &log->lock, &until);
+    while (log->inside > 0 && condition_wait_until(&log->has_result, &log->lock, until_us)) {
     }
     pthread_mutex_unlock(&log->lock);
 }
@@ -104,15 +99,14 @@ static void add_position(struct sqlite_log *log, enum event_log_stream stream, c
 void sqlite_save_position(void *store, const struct local_place *place, int64_t offset,
                           bool is_final) {
     struct sqlite_log *log = store;
-    struct timespec until = time_of(clock_monotonic_us() + FINAL_POSITION_MS * 1000);
-    int failure = 0;
+    int64_t until_us = clock_monotonic_us() + FINAL_POSITION_MS * 1000;
     pthread_mutex_lock(&log->lock);
     add_position(log, place->stream, place->group, offset);
     pthread_cond_signal(&log->has_work);
     // The round that is being written may have begun without it: the one after surely has it.
     uint64_t round = log->position_rounds + 2;
-    while (is_final && log->positions && log->position_rounds < round && failure == 0) {
-        failure = pthread_cond_timedwait(&log->has_result, &log->lock, &until);
+    while (is_final && log->positions && log->position_rounds < round &&
+           condition_wait_until(&log->has_result, &log->lock, until_us)) {
     }
     pthread_mutex_unlock(&log->lock);
 }
@@ -288,11 +282,9 @@ static void probe(struct sqlite_log *log) {
 // lock.
 static bool await_work(struct sqlite_log *log) {
     int64_t wait_us = log->is_away ? PROBE_INTERVAL_US : SQLITE_RETENTION_INTERVAL_US;
-    struct timespec until = time_of(clock_monotonic_us() + wait_us);
-    int failure = 0;
+    int64_t until_us = clock_monotonic_us() + wait_us;
     while (!log->first_waiting && (!log->positions || log->is_away) && !log->is_stopping &&
-           failure == 0) {
-        failure = pthread_cond_timedwait(&log->has_work, &log->lock, &until);
+           condition_wait_until(&log->has_work, &log->lock, until_us)) {
     }
     return !log->is_stopping || log->first_waiting || (log->positions && !log->is_away);
 }

@@ -3,6 +3,7 @@
 #include "core/event_log/local_reader.h"
 
 #include "core/base/clock.h"
+#include "core/base/condition.h"
 #include "core/base/memory.h"
 #include "core/event_log/event_log_kind.h"
 #include "core/event_log/read_count.h"
@@ -240,12 +241,7 @@ static void wait_for_news(struct local_reader *reader) {
             until_us = earlier(until_us, partition->hand_over_until_us);
         }
     }
-    if (until_us == INT64_MAX) {
-        pthread_cond_wait(&reader->woken, &reader->readers->lock);
-    } else {
-        struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
-        pthread_cond_timedwait(&reader->woken, &reader->readers->lock, &until);
-    }
+    (void)condition_wait_until(&reader->woken, &reader->readers->lock, until_us);
 }
 
 static bool has_partitions(const struct local_reader *reader) {
@@ -407,7 +403,7 @@ enum status local_reader_create(struct local_readers *readers,
     reader->slice.max_bytes = SLICE_MAX_BYTES;
     reader->hand_over_us =
         1000 * (options->hand_over_ms > 0 ? options->hand_over_ms : EVENT_LOG_HAND_OVER_MS);
-    event_log_condition_init(&reader->woken);
+    condition_init(&reader->woken);
     // The thread needs the lock first, so *ret_reader is set before any callback can come.
     lock(reader);
     struct local_group *group = local_readers_group(readers, options->group, options->stream);

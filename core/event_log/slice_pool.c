@@ -1,6 +1,7 @@
 #include "core/event_log/slice_pool.h"
 
 #include "core/base/clock.h"
+#include "core/base/condition.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/event_log/event_log_kind.h"
@@ -120,7 +121,7 @@ static void *run(void *argument);
 static void start_worker(struct slice_pool *pool) {
     struct worker *worker = &pool->workers[pool->worker_count++];
     worker->pool = pool;
-    event_log_condition_init(&worker->woken);
+    condition_init(&worker->woken);
     if (pthread_create(&worker->thread, NULL, run, worker) != 0) {
         abort(); // No memory or threads left: as for small allocations.
     }
@@ -301,12 +302,7 @@ static void wait_for_work(struct worker *worker, int64_t now_us) {
     int64_t rest_us = may_rest ? now_us + REST_AFTER_US : INT64_MAX;
     until_us = rest_us < until_us ? rest_us : until_us;
     worker->is_idle = true;
-    if (until_us == INT64_MAX) {
-        pthread_cond_wait(&worker->woken, &pool->lock);
-    } else {
-        struct timespec until = {until_us / 1000000, until_us % 1000000 * 1000};
-        pthread_cond_timedwait(&worker->woken, &pool->lock, &until);
-    }
+    (void)condition_wait_until(&worker->woken, &pool->lock, until_us);
     bool was_woken = !worker->is_idle;
     worker->is_idle = false;
     if (!was_woken && may_rest && clock_monotonic_us() >= rest_us) {

@@ -4,9 +4,9 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/condition.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
@@ -86,15 +86,6 @@ void registry_apply(struct registry *registry, struct registry_change *change) {
     }
 }
 
-static void wait_until(struct registry *registry, int64_t due_us) {
-    struct timespec due = {.tv_sec = due_us / 1000000, .tv_nsec = due_us % 1000000 * 1000};
-    if (due_us == NEVER) {
-        pthread_cond_wait(&registry->wake, &registry->lock);
-    } else {
-        (void)pthread_cond_timedwait(&registry->wake, &registry->lock, &due);
-    }
-}
-
 struct work {
     struct registry_change *changes;
     bool must_refresh;
@@ -107,7 +98,7 @@ static struct work take_work(struct registry *registry) {
     pthread_mutex_lock(&registry->lock);
     while (!registry->first_change && !registry->is_notified && !registry->is_closing &&
            clock_monotonic_us() < due_us) {
-        wait_until(registry, due_us);
+        (void)condition_wait_until(&registry->wake, &registry->lock, due_us);
     }
     struct work work = {.changes = registry->first_change,
                         .must_refresh = registry->is_notified,
@@ -384,7 +375,6 @@ static enum status load_first(struct registry *registry, struct error *error) {
 
 static struct registry *registry_allocate(const struct registry_options *options) {
     struct registry *registry = memory_allocate(sizeof *registry);
-    pthread_condattr_t attributes;
     registry->store = options->store;
     registry->cache_path = memory_copy_text(options->cache_path);
     registry->last_change = &registry->first_change;
@@ -394,10 +384,7 @@ static struct registry *registry_allocate(const struct registry_options *options
     pthread_mutex_init(&registry->lock, NULL);
     registry_listeners_init(&registry->listeners);
     registry_members_init(&registry->members);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&registry->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
+    condition_init(&registry->wake);
     return registry;
 }
 

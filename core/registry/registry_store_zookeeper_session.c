@@ -5,7 +5,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 // THREADED: else the header declares the single-threaded client. The other one: the client has a
 // struct buffer of its own, which here goes by another name.
@@ -15,6 +14,7 @@
 #undef buffer
 
 #include "core/base/clock.h"
+#include "core/base/condition.h"
 #include "core/base/memory.h"
 
 #define RESOLUTION_DELAY_MS 60000
@@ -154,20 +154,15 @@ enum status zookeeper_session_check(struct zookeeper_session *session, struct er
     return status;
 }
 
-static struct timespec deadline_after(int64_t wait_ms) {
-    int64_t due_us = clock_monotonic_us() + wait_ms * 1000;
-    return (struct timespec){.tv_sec = due_us / 1000000, .tv_nsec = due_us % 1000000 * 1000};
-}
-
 enum status zookeeper_session_connect(struct zookeeper_session *session, struct error *error) {
     enum status status = ensure_handle(session, error);
     if (status != STATUS_OK) {
         return status;
     }
-    struct timespec deadline = deadline_after(session->call_timeout_ms);
+    int64_t until_us = clock_monotonic_us() + session->call_timeout_ms * 1000;
     pthread_mutex_lock(&session->lock);
     while (session->connection == CONNECTION_WAITING &&
-           pthread_cond_timedwait(&session->changed, &session->lock, &deadline) == 0) {
+           condition_wait_until(&session->changed, &session->lock, until_us)) {
     }
     enum connection connection = session->connection;
     pthread_mutex_unlock(&session->lock);
@@ -178,14 +173,6 @@ int64_t zookeeper_session_id(const struct zookeeper_session *session) {
     return session->handle ? zoo_client_id(session->handle)->client_id : 0;
 }
 
-static void init_condition(pthread_cond_t *condition) {
-    pthread_condattr_t attributes;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(condition, &attributes);
-    pthread_condattr_destroy(&attributes);
-}
-
 struct zookeeper_session *
 zookeeper_session_create(const struct zookeeper_session_options *options) {
     struct zookeeper_session *session = memory_allocate(sizeof *session);
@@ -194,7 +181,7 @@ zookeeper_session_create(const struct zookeeper_session_options *options) {
     session->session_timeout_ms = options->session_timeout_ms;
     session->call_timeout_ms = options->call_timeout_ms;
     pthread_mutex_init(&session->lock, NULL);
-    init_condition(&session->changed);
+    condition_init(&session->changed);
     return session;
 }
 
@@ -244,7 +231,7 @@ struct zookeeper_batch *zookeeper_batch_create(struct zookeeper_session *session
     batch->references = 1;
     batch->capacity = capacity;
     pthread_mutex_init(&batch->lock, NULL);
-    init_condition(&batch->done);
+    condition_init(&batch->done);
     return batch;
 }
 
@@ -394,11 +381,9 @@ static enum status trouble_status(const struct zookeeper_session *session, int c
 
 // Waits for the replies; the code of what went wrong, ZOPERATIONTIMEOUT when they do not come.
 static int batch_wait(struct zookeeper_batch *batch) {
-    struct timespec deadline = deadline_after(batch->session->call_timeout_ms);
-    int wait = 0;
+    int64_t until_us = clock_monotonic_us() + batch->session->call_timeout_ms * 1000;
     pthread_mutex_lock(&batch->lock);
-    while (batch->pending > 0 && wait == 0) {
-        wait = pthread_cond_timedwait(&batch->done, &batch->lock, &deadline);
+    while (batch->pending > 0 && condition_wait_until(&batch->done, &batch->lock, until_us)) {
     }
     int code = batch->pending > 0 ? ZOPERATIONTIMEOUT : batch->trouble;
     pthread_mutex_unlock(&batch->lock);
