@@ -441,10 +441,20 @@ static inline int64_t test_committed(struct dispatcher_test *test) {
     return test_committed_of(test, EVENT_LOG_EVENTS, test->options.group);
 }
 
-// The dead letters so far are read by this recorder; await with recorder_await_received.
-static inline void test_read_dead_letters(struct dispatcher_test *test, struct recorder *recorder) {
+// The stream from its beginning is read by this recorder; await with recorder_await_received.
+static inline void test_read_stream(struct dispatcher_test *test, struct recorder *recorder,
+                                    enum event_log_stream stream) {
     *recorder = (struct recorder){.releases = true};
-    recorder_start(recorder, test->log, EVENT_LOG_DEAD_LETTERS, "dead-letter-test", 0);
+    recorder_start(recorder, test->log, stream, "stream-test", 0);
+}
+
+static inline void test_read_dead_letters(struct dispatcher_test *test, struct recorder *recorder) {
+    test_read_stream(test, recorder, EVENT_LOG_DEAD_LETTERS);
+}
+
+static inline void test_stop_reading(struct recorder *recorder) {
+    recorder_close(recorder);
+    recorder_clear(recorder);
 }
 
 // --- The whole.
