@@ -1,29 +1,4 @@
-#include "core/node/node_settings.h"
-
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
-
-#define ARGUMENTS_MAX 16
-
-// Reads flags that are separated by blanks.
-static enum status read_flags(enum command command, const char *flags,
-                              struct node_settings *settings, struct error *error) {
-    char text[512];
-    char *arguments[ARGUMENTS_MAX];
-    char *rest = text;
-    int count = 0;
-    size_t size = strlen(flags);
-    assert_true(size < sizeof text);
-    memcpy(text, flags, size + 1);
-    while (rest && *rest && count < ARGUMENTS_MAX) {
-        arguments[count++] = strsep(&rest, " ");
-    }
-    return node_settings_read(command, count, arguments, NULL, settings, error);
-}
+#include "node_test.h"
 
 static void expect_refused(enum command command, const char *flags, const char *part) {
     struct node_settings settings;

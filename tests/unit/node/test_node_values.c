@@ -1,31 +1,13 @@
-#include "core/node/node_values.h"
+#include "node_test.h"
 
 #include <arpa/inet.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-#include <string.h>
-#include <cmocka.h>
 
-#define ARGUMENTS_MAX 16
+#include "core/node/node_values.h"
 
-// From flags that are separated by blanks.
-static struct node_settings read_flags(enum command command, const char *flags) {
-    char text[512];
-    char *arguments[ARGUMENTS_MAX];
-    char *rest = text;
-    int count = 0;
+static struct node_settings settings_of(enum command command, const char *flags) {
     struct node_settings settings;
     struct error error;
-    size_t size = strlen(flags);
-    assert_true(size < sizeof text);
-    memcpy(text, flags, size + 1);
-    while (rest && *rest && count < ARGUMENTS_MAX) {
-        arguments[count++] = strsep(&rest, " ");
-    }
-    assert_int_equal(node_settings_read(command, count, arguments, NULL, &settings, &error),
-                     STATUS_OK);
+    assert_int_equal(read_flags(command, flags, &settings, &error), STATUS_OK);
     return settings;
 }
 
@@ -38,7 +20,7 @@ static bool allows(const struct target_rules *rules, const char *text) {
 }
 
 static struct target_rules *targets_of(enum command command, const char *flags) {
-    struct node_settings settings = read_flags(command, flags);
+    struct node_settings settings = settings_of(command, flags);
     struct target_rules *rules = NULL;
     struct error error;
     assert_int_equal(node_targets_create(&settings, &rules, &error), STATUS_OK);
@@ -62,7 +44,7 @@ static void functions_on_this_machine_are_allowed_in_dev_mode_alone(void **state
 
 static void a_bad_target_is_said_with_its_flag(void **state) {
     (void)state;
-    struct node_settings settings = read_flags(COMMAND_DEV, "--allow-target 10.0.0.0/64");
+    struct node_settings settings = settings_of(COMMAND_DEV, "--allow-target 10.0.0.0/64");
     struct target_rules *rules = NULL;
     struct error error;
     assert_int_equal(node_targets_create(&settings, &rules, &error), STATUS_INVALID);
@@ -72,10 +54,10 @@ static void a_bad_target_is_said_with_its_flag(void **state) {
 
 static void workers_are_as_many_as_wanted_or_as_cores(void **state) {
     (void)state;
-    struct node_settings settings = read_flags(COMMAND_DEV, "--workers 3");
+    struct node_settings settings = settings_of(COMMAND_DEV, "--workers 3");
     assert_int_equal(node_worker_count(settings.settings), 3);
     node_settings_clear(&settings);
-    settings = read_flags(COMMAND_DEV, "");
+    settings = settings_of(COMMAND_DEV, "");
     size_t count = node_worker_count(settings.settings);
     assert_true(count >= 1 && count <= 64);
     node_settings_clear(&settings);
@@ -83,7 +65,7 @@ static void workers_are_as_many_as_wanted_or_as_cores(void **state) {
 
 static void a_share_of_the_bodies_holds_one_at_least(void **state) {
     (void)state;
-    struct node_settings settings = read_flags(COMMAND_DEV, "--max-body 1MiB --max-bodies 8MiB");
+    struct node_settings settings = settings_of(COMMAND_DEV, "--max-body 1MiB --max-bodies 8MiB");
     assert_int_equal(node_body_share(settings.settings, 4), 2 * 1024 * 1024);
     assert_int_equal(node_body_share(settings.settings, 64), 1024 * 1024);
     node_settings_clear(&settings);
@@ -91,23 +73,23 @@ static void a_share_of_the_bodies_holds_one_at_least(void **state) {
 
 static void ports_are_shared_only_in_a_cluster_that_asks_for_it(void **state) {
     (void)state;
-    struct node_settings settings = read_flags(COMMAND_RUN, CLUSTER "--reuse-port");
+    struct node_settings settings = settings_of(COMMAND_RUN, CLUSTER "--reuse-port");
     assert_true(node_may_share_ports(&settings));
     node_settings_clear(&settings);
-    settings = read_flags(COMMAND_RUN, CLUSTER);
+    settings = settings_of(COMMAND_RUN, CLUSTER);
     assert_false(node_may_share_ports(&settings));
     node_settings_clear(&settings);
-    settings = read_flags(COMMAND_DEV, "");
+    settings = settings_of(COMMAND_DEV, "");
     assert_false(node_may_share_ports(&settings));
     node_settings_clear(&settings);
 }
 
 static void the_format_of_events_is_the_one_that_was_asked_for(void **state) {
     (void)state;
-    struct node_settings settings = read_flags(COMMAND_DEV, "");
+    struct node_settings settings = settings_of(COMMAND_DEV, "");
     assert_int_equal(node_default_format(settings.settings), EVENT_FORMAT_CLOUDEVENTS_1_0);
     node_settings_clear(&settings);
-    settings = read_flags(COMMAND_DEV, "--default-event-format classic");
+    settings = settings_of(COMMAND_DEV, "--default-event-format classic");
     assert_int_equal(node_default_format(settings.settings), EVENT_FORMAT_CLASSIC);
     node_settings_clear(&settings);
 }
