@@ -141,6 +141,12 @@ static inline void fixture_close(struct fixture *fixture) {
     buffer_clear(&fixture->result_body);
 }
 
+// What the server answers from now on.
+static inline void fixture_answer(struct fixture *fixture, unsigned status, const char *body) {
+    fixture->stub.status = status;
+    fixture->stub.answer = bytes_of_text(body);
+}
+
 // A document in which every PORT is the server's.
 static inline void fixture_put(struct fixture *fixture, const char *id, const char *type,
                                const char *provider, const char *event_format) {

@@ -4,11 +4,6 @@
     "{\"url\":\"http://127.0.0.1:PORT/workflows/1/triggers/manual/paths/invoke"                    \
     "?api-version=2016-10-01&sp=%2Ftriggers%2Fmanual%2Frun&sv=1.0&sig=a-_b%2Bc\"}"
 
-static void answer(struct fixture *fixture, unsigned status, const char *body) {
-    fixture->stub.status = status;
-    fixture->stub.answer = bytes_of_text(body);
-}
-
 static void a_function_gets_the_event_with_its_key(void **state) {
     (void)state;
     struct fixture fixture;
@@ -69,13 +64,13 @@ static void a_key_that_the_host_refuses_is_told_from_a_function_that_says_401(vo
     struct fixture fixture;
     fixture_open(&fixture);
     fixture_put(&fixture, "f", "azurefunction", "{\"url\":\"http://127.0.0.1:PORT/\"}", NULL);
-    answer(&fixture, 401, "");
+    fixture_answer(&fixture, 401, "");
     fixture_call(&fixture, "f");
     assert_int_equal(fixture.result.outcome, INVOCATION_FORBIDDEN);
     assert_int_equal(fixture.result.status, 403);
     assert_false(fixture.result.is_function_answer);
     assert_non_null(strstr(fixture.error_text, "Please provide a valid key."));
-    answer(&fixture, 401, "{\"who\":\"are you\"}");
+    fixture_answer(&fixture, 401, "{\"who\":\"are you\"}");
     fixture_call(&fixture, "f");
     assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_int_equal(fixture.result.status, 401);
@@ -91,7 +86,7 @@ static void a_signed_url_is_used_as_it_is(void **state) {
     struct fixture fixture;
     fixture_open(&fixture);
     fixture_put(&fixture, "l", "azurelogicapp", LOGIC_APP, NULL);
-    answer(&fixture, 202, "");
+    fixture_answer(&fixture, 202, "");
     fixture_call(&fixture, "l");
     assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
     assert_memory_equal(fixture.stub.head.data, line, sizeof line - 1);
@@ -103,21 +98,24 @@ static void errors_of_logic_apps_are_told_from_a_workflows_answers(void **state)
     struct fixture fixture;
     fixture_open(&fixture);
     fixture_put(&fixture, "l", "azurelogicapp", LOGIC_APP, NULL);
-    answer(&fixture, 401, "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"no\"}}");
+    fixture_answer(&fixture, 401,
+                   "{\"error\":{\"code\":\"AuthorizationFailed\",\"message\":\"no\"}}");
     fixture_call(&fixture, "l");
     assert_int_equal(fixture.result.outcome, INVOCATION_FORBIDDEN);
     assert_null(strstr(fixture.error_text, "sig="));
-    answer(&fixture, 404, "{\"error\":{\"code\":\"WorkflowNotFound\",\"message\":\"gone\"}}");
+    fixture_answer(&fixture, 404,
+                   "{\"error\":{\"code\":\"WorkflowNotFound\",\"message\":\"gone\"}}");
     fixture_call(&fixture, "l");
     assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_int_equal(fixture.result.status, 404);
     assert_false(fixture.result.is_function_answer);
     assert_string_equal(fixture.error_text,
                         "Logic Apps answered with status 404: WorkflowNotFound: gone");
-    answer(&fixture, 409, "{\"taken\":true}");
+    fixture_answer(&fixture, 409, "{\"taken\":true}");
     fixture_call(&fixture, "l");
     assert_true(fixture.result.is_function_answer);
-    answer(&fixture, 429, "{\"error\":{\"code\":\"WorkflowTriggerThrottled\",\"message\":\"x\"}}");
+    fixture_answer(&fixture, 429,
+                   "{\"error\":{\"code\":\"WorkflowTriggerThrottled\",\"message\":\"x\"}}");
     fixture_call(&fixture, "l");
     assert_true(fixture.result.is_throttled);
     fixture_close(&fixture);

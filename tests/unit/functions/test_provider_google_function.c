@@ -128,8 +128,7 @@ static void without_a_token_nothing_is_called(void **state) {
     assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_int_equal(fixture.result.status, 503);
     assert_false(fixture.result.is_function_answer);
-    fixture.stub.status = 200;
-    fixture.stub.answer = BYTES("{}");
+    fixture_answer(&fixture, 200, "{}");
     fixture_call(&fixture, "f");
     assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_int_equal(fixture.result.status, 0);

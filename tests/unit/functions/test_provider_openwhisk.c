@@ -8,11 +8,6 @@
     "\"blocking\":false}"
 #define ACTIVATION(fields) "{\"activationId\":\"1\",\"response\":{" fields "}}"
 
-static void answer(struct fixture *fixture, unsigned status, const char *body) {
-    fixture->stub.status = status;
-    fixture->stub.answer = bytes_of_text(body);
-}
-
 static void call_as_delivery(struct fixture *fixture, const char *id) {
     static const struct http_header attempt = {BYTES("Event-Gateway-Attempt"), BYTES("1")};
     struct invocation_options options = {.headers = &attempt, .header_count = 1};
@@ -25,8 +20,9 @@ static void an_action_is_invoked_and_its_result_is_the_answer(void **state) {
     struct fixture fixture;
     fixture_open(&fixture);
     fixture_put(&fixture, "f", "openwhisk", ACTION, "cloudevents-binary/1.0");
-    answer(&fixture, 200,
-           ACTIVATION("\"status\":\"success\",\"success\":true,\"result\":{\"statusCode\":201}"));
+    fixture_answer(
+        &fixture, 200,
+        ACTIVATION("\"status\":\"success\",\"success\":true,\"result\":{\"statusCode\":201}"));
     fixture_call(&fixture, "f");
     assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
     assert_true(fixture.result.is_function_answer);
@@ -44,7 +40,7 @@ static void a_bare_result_is_the_answer_as_it_is(void **state) {
     struct fixture fixture;
     fixture_open(&fixture);
     fixture_put(&fixture, "f", "openwhisk", ACTION, NULL);
-    answer(&fixture, 200, "{\"greeting\":\"hi\"}");
+    fixture_answer(&fixture, 200, "{\"greeting\":\"hi\"}");
     fixture_call(&fixture, "f");
     assert_string_equal(fixture.result_body.data, "{\"greeting\":\"hi\"}");
     fixture_close(&fixture);
@@ -57,7 +53,7 @@ static void only_deliveries_need_not_wait_for_the_action(void **state) {
     fixture_open(&fixture);
     fixture_put(&fixture, "f", "openwhisk", DEFAULT_ACTION, NULL);
     fixture_put(&fixture, "g", "openwhisk", ACTION, NULL);
-    answer(&fixture, 202, "{\"activationId\":\"1\"}");
+    fixture_answer(&fixture, 202, "{\"activationId\":\"1\"}");
     call_as_delivery(&fixture, "f");
     assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
     assert_memory_equal(fixture.stub.head.data, line, sizeof line - 1);
@@ -75,16 +71,16 @@ static void an_action_that_fails_says_why(void **state) {
     struct fixture fixture;
     fixture_open(&fixture);
     fixture_put(&fixture, "f", "openwhisk", ACTION, NULL);
-    answer(&fixture, 502,
-           ACTIVATION("\"status\":\"application error\",\"success\":false,"
-                      "\"result\":{\"error\":\"no such user\"}"));
+    fixture_answer(&fixture, 502,
+                   ACTIVATION("\"status\":\"application error\",\"success\":false,"
+                              "\"result\":{\"error\":\"no such user\"}"));
     fixture_call(&fixture, "f");
     assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_int_equal(fixture.result.status, 502);
     assert_false(fixture.result.is_function_answer);
     assert_string_equal(fixture.error_text,
                         "the action failed (application error): \"no such user\"");
-    answer(&fixture, 200, ACTIVATION("\"success\":false"));
+    fixture_answer(&fixture, 200, ACTIVATION("\"success\":false"));
     fixture_call(&fixture, "f");
     assert_int_equal(fixture.result.outcome, INVOCATION_FAILED);
     assert_string_equal(fixture.error_text, "the action failed (?)");
@@ -97,19 +93,19 @@ static void what_openwhisk_itself_refuses(void **state) {
     struct fixture fixture;
     fixture_open(&fixture);
     fixture_put(&fixture, "f", "openwhisk", ACTION, NULL);
-    answer(&fixture, 401, "{\"error\":\"The supplied authentication is invalid.\"}");
+    fixture_answer(&fixture, 401, "{\"error\":\"The supplied authentication is invalid.\"}");
     fixture_call(&fixture, "f");
     assert_int_equal(fixture.result.outcome, INVOCATION_FORBIDDEN);
     assert_non_null(strstr(fixture.error_text, "Please provide a valid key."));
-    answer(&fixture, 404, missing);
+    fixture_answer(&fixture, 404, missing);
     fixture_call(&fixture, "f");
     assert_int_equal(fixture.result.status, 404);
     assert_false(fixture.result.is_function_answer);
     assert_non_null(strstr(fixture.error_text, "does not exist"));
-    answer(&fixture, 429, "{\"error\":\"Too many requests\"}");
+    fixture_answer(&fixture, 429, "{\"error\":\"Too many requests\"}");
     fixture_call(&fixture, "f");
     assert_true(fixture.result.is_throttled);
-    answer(&fixture, 503, "<html>");
+    fixture_answer(&fixture, 503, "<html>");
     fixture_call(&fixture, "f");
     assert_string_equal(fixture.error_text, "OpenWhisk answered with status 503");
     fixture_close(&fixture);
