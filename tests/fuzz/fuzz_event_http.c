@@ -12,16 +12,9 @@
 #include "core/events/event_format.h"
 #include "core/events/event_http.h"
 #include "core/events/event_record.h"
+#include "tests/fuzz/lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HEADERS_MAX 64
-
-static struct bytes take_until(struct bytes *rest, char end) {
-    struct bytes taken = bytes_slice(*rest, 0, bytes_find(*rest, end));
-    *rest = bytes_slice(*rest, taken.size + 1, rest->size);
-    return taken;
-}
 
 static void parse(struct bytes text, struct event_http_request *request,
                   struct http_header headers[HEADERS_MAX]) {
@@ -30,15 +23,7 @@ static void parse(struct bytes text, struct event_http_request *request,
     request->path = take_until(&line, '?');
     request->query = line;
     request->headers = headers;
-    while (request->header_count < HEADERS_MAX) {
-        line = take_until(&text, '\n');
-        if (line.size == 0) {
-            break;
-        }
-        struct bytes name = take_until(&line, ':');
-        headers[request->header_count++] =
-            (struct http_header){.name = name, .value = bytes_trim(line)};
-    }
+    request->header_count = take_headers(&text, headers);
     request->body = text;
 }
 

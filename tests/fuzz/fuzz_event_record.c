@@ -12,29 +12,14 @@
 #include "core/events/event_format.h"
 #include "core/events/event_record.h"
 #include "core/events/parked_record.h"
+#include "tests/fuzz/lines.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define HEADERS_MAX 64
-
-static struct bytes take_until(struct bytes *rest, char end) {
-    struct bytes taken = bytes_slice(*rest, 0, bytes_find(*rest, end));
-    *rest = bytes_slice(*rest, taken.size + 1, rest->size);
-    return taken;
-}
 
 static void parse(struct bytes text, struct record *record,
                   struct http_header headers[HEADERS_MAX]) {
     record->headers = headers;
-    while (record->header_count < HEADERS_MAX) {
-        struct bytes line = take_until(&text, '\n');
-        if (line.size == 0) {
-            break;
-        }
-        struct bytes name = take_until(&line, ':');
-        headers[record->header_count++] =
-            (struct http_header){.name = name, .value = bytes_trim(line)};
-    }
+    record->header_count = take_headers(&text, headers);
     record->has_value = !bytes_equal(text, BYTES("-"));
     record->value = record->has_value ? text : BYTES("");
 }
