@@ -41,6 +41,9 @@ void operations_call_run(struct operations_call *call,
                          void (*run)(struct event_store_call *call, struct event_index *index),
                          void (*done)(struct event_store_call *call));
 struct operations_call *operations_call_of(struct event_store_call *call);
+// operations_lookup.c, on the store's thread: the dead letter of the call's id, into answer and
+// place.
+void operations_find_letter(struct event_store_call *call, struct event_index *index);
 
 // Each ends the call, now or later.
 void operations_list_events(struct operations_call *call);

@@ -62,15 +62,6 @@ static void append_mark(struct event_store_call *store) {
     }
 }
 
-static void find_letter(struct event_store_call *store, struct event_index *index) {
-    struct operations_call *call = operations_call_of(store);
-    if (index) {
-        store->status =
-            event_index_find_letter(index, buffer_bytes(&call->space), buffer_bytes(&call->id),
-                                    &call->answer, &call->place, &store->error);
-    }
-}
-
 void operations_delete_letter(struct operations_call *call) {
-    operations_call_run(call, find_letter, append_mark);
+    operations_call_run(call, operations_find_letter, append_mark);
 }

@@ -125,7 +125,7 @@ void operations_get_event(struct operations_call *call) {
     operations_call_run(call, find_event, read_record);
 }
 
-static void find_letter(struct event_store_call *store, struct event_index *index) {
+void operations_find_letter(struct event_store_call *store, struct event_index *index) {
     struct operations_call *call = operations_call_of(store);
     if (index) {
         store->status =
@@ -136,5 +136,5 @@ static void find_letter(struct event_store_call *store, struct event_index *inde
 
 void operations_get_letter(struct operations_call *call) {
     call->is_letter = true;
-    operations_call_run(call, find_letter, read_record);
+    operations_call_run(call, operations_find_letter, read_record);
 }

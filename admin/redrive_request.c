@@ -8,6 +8,8 @@
 #include "core/base/text.h"
 #include "core/registry/redrive.h"
 
+static const char *const fields[] = {"subscriptionId", "ids", "since", "until", "ratePerSecond"};
+
 static enum status read_text(const json_t *body, const char *name, struct buffer *ret_text,
                              struct error *error) {
     const json_t *value = json_object_get(body, name);
@@ -53,22 +55,6 @@ static enum status read_ids(const json_t *ids, struct operations_call *call, str
     return STATUS_OK;
 }
 
-static enum status refuse_unknown(const json_t *body, struct error *error) {
-    static const char *const known[] = {"subscriptionId", "ids", "since", "until", "ratePerSecond"};
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)body, name, value) {
-        bool is_known = false;
-        for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
-            is_known |= bytes_equal_text(bytes_of_text(name), known[i]);
-        }
-        if (!is_known) {
-            return error_set(error, STATUS_INVALID, "unknown field '%.100s'", name);
-        }
-    }
-    return STATUS_OK;
-}
-
 static enum status read_rate(const json_t *body, int64_t *ret_rate, struct error *error) {
     const json_t *rate = json_object_get(body, "ratePerSecond");
     json_int_t number = json_integer_value(rate);
@@ -85,7 +71,7 @@ static enum status read_redrive(struct operations_call *call, const json_t *body
     struct event_query *query = &call->params.query;
     const json_t *ids = json_object_get(body, "ids");
     buffer_reset(&call->params.subscription_id);
-    enum status status = refuse_unknown(body, error);
+    enum status status = json_refuse_others(body, fields, ARRAY_LENGTH(fields), error);
     if (status == STATUS_OK) {
         status = read_text(body, "subscriptionId", &call->params.subscription_id, error);
     }

@@ -14,21 +14,7 @@
 // Beyond every record: the end of the log as it is now.
 #define END_MS INT64_C(253402300799000)
 
-static enum status refuse_unknown(const json_t *body, struct error *error) {
-    static const char *const known[] = {"from", "to", "ratePerSecond", "filters"};
-    const char *name;
-    json_t *value;
-    json_object_foreach((json_t *)body, name, value) {
-        bool is_known = false;
-        for (size_t i = 0; i < ARRAY_LENGTH(known); i++) {
-            is_known |= strcmp(name, known[i]) == 0;
-        }
-        if (!is_known) {
-            return error_set(error, STATUS_INVALID, "unknown field '%.100s'", name);
-        }
-    }
-    return STATUS_OK;
-}
+static const char *const fields[] = {"from", "to", "ratePerSecond", "filters"};
 
 static enum status read_time(const json_t *body, const char *name, int64_t *ret_ms,
                              struct error *error) {
@@ -131,7 +117,7 @@ enum status replay_request_read(struct bytes text, struct replay_request *ret_re
         status = error_set(error, STATUS_INVALID, "the body is not a JSON object");
     }
     if (status == STATUS_OK) {
-        status = refuse_unknown(body, error);
+        status = json_refuse_others(body, fields, ARRAY_LENGTH(fields), error);
     }
     if (status == STATUS_OK) {
         status = read_bounds(body, ret_request, error);

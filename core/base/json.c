@@ -67,6 +67,22 @@ enum status json_needed_bytes(const struct json_t *object, const char *name, str
     return STATUS_OK;
 }
 
+enum status json_refuse_others(const struct json_t *object, const char *const *names, size_t count,
+                               struct error *error) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)object, name, value) {
+        bool is_known = false;
+        for (size_t i = 0; i < count; i++) {
+            is_known |= strcmp(name, names[i]) == 0;
+        }
+        if (!is_known) {
+            return error_set(error, STATUS_INVALID, "unknown field '%.100s'", name);
+        }
+    }
+    return STATUS_OK;
+}
+
 static int append_piece(const char *piece, size_t size, void *context) {
     buffer_append(context, (struct bytes){piece, size});
     return 0;

@@ -26,6 +26,9 @@ struct bytes json_member_bytes(const struct json_t *object, const char *name);
 // The same of a member that must hold one: "NAME: must be a non-empty string".
 enum status must_check json_needed_bytes(const struct json_t *object, const char *name,
                                          struct bytes *ret_text, struct error *error);
+// INVALID when the object has a member of another name than these: "unknown field 'NAME'".
+enum status must_check json_refuse_others(const struct json_t *object, const char *const *names,
+                                          size_t count, struct error *error);
 // A JSON string literal with its quotes; invalid UTF-8 becomes U+FFFD.
 void json_append_string(struct bytes text, struct buffer *ret_buffer);
 

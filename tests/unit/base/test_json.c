@@ -408,9 +408,22 @@ static void a_member_that_must_hold_text_is_named_when_it_does_not(void **state)
     json_decref(object);
 }
 
+static void a_member_of_another_name_is_refused(void **state) {
+    (void)state;
+    static const char *const names[] = {"from", "to"};
+    json_t *object = NULL;
+    struct error error = {0};
+    assert_int_equal(json_parse(BYTES("{\"to\":1,\"from\":null}"), &object, NULL), STATUS_OK);
+    assert_int_equal(json_refuse_others(object, names, 2, &error), STATUS_OK);
+    assert_int_equal(json_refuse_others(object, names, 1, &error), STATUS_INVALID);
+    assert_string_equal(error.text, "unknown field 'to'");
+    json_decref(object);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_member_that_must_hold_text_is_named_when_it_does_not),
+        cmocka_unit_test(a_member_of_another_name_is_refused),
         cmocka_unit_test(a_parsed_text_is_written_compactly_in_its_order),
         cmocka_unit_test(any_value_may_stand_at_the_top),
         cmocka_unit_test(a_parse_error_names_line_and_column),
