@@ -1,73 +1,11 @@
-#include "core/event_log/event_log_kinds.h"
-
-#include "core/base/memory.h"
-#include "tests/support/log_recorder.h"
+// The embedded log as a file: restarts, crashes, other processes, other files, a full disk.
+#include "sqlite_log_test.h"
 
 #include <sched.h>
-#include <setjmp.h>
 #include <signal.h>
-#include <sqlite3.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
-#include <unistd.h>
-
-#include <cmocka.h>
-
-struct fixture {
-    char folder[64];
-    char path[96];
-    struct test_loop loop;
-};
-
-static int set_up(void **state) {
-    struct fixture *fixture = memory_allocate(sizeof *fixture);
-    snprintf(fixture->folder, sizeof fixture->folder, "%s", "/tmp/event-log-XXXXXX");
-    assert_non_null(mkdtemp(fixture->folder));
-    snprintf(fixture->path, sizeof fixture->path, "%s/events.db", fixture->folder);
-    test_loop_start(&fixture->loop);
-    *state = fixture;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    struct fixture *fixture = *state;
-    test_loop_stop(&fixture->loop);
-    static const char *const ends[] = {"", "-wal", "-shm"};
-    for (size_t i = 0; i < ARRAY_LENGTH(ends); i++) {
-        char path[128];
-        snprintf(path, sizeof path, "%s%s", fixture->path, ends[i]);
-        unlink(path);
-    }
-    rmdir(fixture->folder);
-    free(fixture);
-    return 0;
-}
-
-static struct event_log *create(const struct fixture *fixture,
-                                struct event_log_sqlite_options options) {
-    options.path = fixture->path;
-    struct event_log *log;
-    struct error error;
-    if (event_log_sqlite_create(&options, &log, &error) != STATUS_OK) {
-        fprintf(stderr, "%s\n", error.text);
-        abort();
-    }
-    return log;
-}
-
-static struct event_log *create_plain(const struct fixture *fixture) {
-    return create(fixture, (struct event_log_sqlite_options){0});
-}
-
-static void close_log(struct event_log *log) {
-    event_log_close(log, 10000);
-    event_log_destroy(log);
-}
 
 static void assert_refused(const struct fixture *fixture, enum status status, const char *reason) {
     struct event_log_sqlite_options options = {.path = fixture->path};
@@ -189,20 +127,14 @@ static void a_file_that_is_no_database_is_refused(void **state) {
 
 static void another_database_is_refused(void **state) {
     struct fixture *fixture = *state;
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "CREATE TABLE t(x)", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
+    execute(fixture, "CREATE TABLE t(x)");
     assert_refused(fixture, STATUS_INVALID, "not an event log");
 }
 
 static void a_newer_schema_is_refused(void **state) {
     struct fixture *fixture = *state;
     close_log(create_plain(fixture));
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "PRAGMA user_version = 99", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
+    execute(fixture, "PRAGMA user_version = 99");
     assert_refused(fixture, STATUS_INVALID, "schema version 99");
 }
 
@@ -246,106 +178,15 @@ static void a_full_buffer_refuses_until_there_is_room(void **state) {
     test_loop_start(&fixture->loop);
 }
 
-// --- Retention.
-
-static void age_rows(const struct fixture *fixture, const char *where) {
-    sqlite3 *db;
-    char text[128];
-    snprintf(text, sizeof text, "UPDATE events SET timestamp_ms = 1000 WHERE %s", where);
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
-}
-
-static void await_rows(const struct fixture *fixture, int64_t count) {
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, "SELECT count(*) FROM events", -1, &statement, NULL),
-                     SQLITE_OK);
-    int64_t rows = -1;
-    while (rows != count) {
-        assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-        rows = sqlite3_column_int64(statement, 0);
-        sqlite3_reset(statement);
-        sched_yield();
-    }
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-}
-
-static bool has_passed(struct recorder *recorder, size_t count) {
-    return recorder->passed_count >= count;
-}
-
-static void records_that_retention_removes_undelivered_are_reported(void **state) {
-    struct fixture *fixture = *state;
-    struct event_log *log = create_plain(fixture);
-    assert_int_equal(append_numbers(log, &fixture->loop, NULL, 1500), 1500);
-    struct recorder recorder = {.commits = true};
-    recorder_start(&recorder, log, EVENT_LOG_EVENTS, "group", 1);
-    recorder_await_assigned(&recorder, 1);
-    recorder_close(&recorder);
-    recorder_clear(&recorder);
-    close_log(log);
-    age_rows(fixture, "offset <= 1400");
-    // The group's position is set back, as if it had been away for long.
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    assert_int_equal(
-        sqlite3_exec(db, "REPLACE INTO positions VALUES('group', 'events', 100)", NULL, NULL, NULL),
-        SQLITE_OK);
-    sqlite3_close(db);
-
-    log = create(fixture, (struct event_log_sqlite_options){.retention_ms = 3600000});
-    await_rows(fixture, 100);
-    recorder.releases = true;
-    recorder_start(&recorder, log, EVENT_LOG_EVENTS, "group", 0);
-    recorder_await(&recorder, has_passed, 1, "retention was not reported");
-    assert_int_equal(recorder.start[0], 100);
-    assert_int_equal(recorder.passed_position, 100);
-    assert_int_equal(recorder.passed_first, 1401);
-    recorder_await_received(&recorder, 100);
-    assert_int_equal(recorder.received[recorder.received_count - 1].offset, 1500);
-    recorder_close(&recorder);
-    assert_false(recorder.has_order_error);
-    recorder_clear(&recorder);
-    close_log(log);
-}
-
 static void an_offset_is_never_given_twice_even_when_all_records_are_gone(void **state) {
     struct fixture *fixture = *state;
     struct event_log *log = create_plain(fixture);
     assert_int_equal(append_numbers(log, &fixture->loop, NULL, 5), 5);
     close_log(log);
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, "DELETE FROM events", NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
+    execute(fixture, "DELETE FROM events");
     log = create_plain(fixture);
     assert_int_equal(append_text(log, &fixture->loop, NULL, "six").offset, 6);
     close_log(log);
-}
-
-static int64_t count_rows(const struct fixture *fixture, const char *table) {
-    sqlite3 *db;
-    sqlite3_stmt *statement;
-    char text[128];
-    snprintf(text, sizeof text, "SELECT count(*) FROM \"%s\"", table);
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_prepare_v2(db, text, -1, &statement, NULL), SQLITE_OK);
-    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
-    int64_t rows = sqlite3_column_int64(statement, 0);
-    sqlite3_finalize(statement);
-    sqlite3_close(db);
-    return rows;
-}
-
-static void execute(const struct fixture *fixture, const char *text) {
-    sqlite3 *db;
-    assert_int_equal(sqlite3_open(fixture->path, &db), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(db, text, NULL, NULL, NULL), SQLITE_OK);
-    sqlite3_close(db);
 }
 
 // The file of the program's first version, byte for byte what that one executed.
@@ -378,87 +219,6 @@ static void a_file_of_version_1_is_taken_over(void **state) {
         close_log(log);
     }
     assert_int_equal(count_rows(fixture, "retry.1h"), 2);
-}
-
-static void append_cursor(struct event_log *log, struct fixture *fixture, const char *key,
-                          const char *value) {
-    struct record record = {
-        .key = bytes_of_text(key), .value = bytes_of_text(value), .has_value = value != NULL};
-    assert_int_equal(append_and_wait(log, &fixture->loop, EVENT_LOG_CURSORS, &record).status,
-                     STATUS_OK);
-}
-
-static void await_count(const struct fixture *fixture, const char *table, int64_t count) {
-    while (count_rows(fixture, table) != count) {
-        sched_yield();
-    }
-}
-
-static void cursors_are_compacted_by_key_when_the_newer_one_is_old(void **state) {
-    struct fixture *fixture = *state;
-    struct event_log *log =
-        create(fixture, (struct event_log_sqlite_options){.retention_ms = 60000,
-                                                          .compaction_lag_ms = 600000});
-    for (int i = 0; i < 600; i++) {
-        append_cursor(log, fixture, i % 2 ? "a" : "b", "old");
-    }
-    append_cursor(log, fixture, "a", NULL);
-    close_log(log);
-    // All are twenty minutes old: replaced ones go, the tombstone stays for now.
-    execute(fixture, "UPDATE cursor SET timestamp_ms = timestamp_ms - 1200000");
-    log = create(fixture, (struct event_log_sqlite_options){.retention_ms = 60000,
-                                                            .compaction_lag_ms = 600000});
-    append_cursor(log, fixture, "b", "new");
-    await_count(fixture, "cursor", 3);
-    struct event_log_slice slice = {.stream = EVENT_LOG_CURSORS,
-                                    .from_offset = EVENT_LOG_BEGINNING};
-    read_and_wait(log, &fixture->loop, &slice);
-    assert_int_equal(slice.count, 3);
-    assert_true(bytes_equal_text(slice.records[0].record.value, "old"));
-    assert_false(slice.records[1].record.has_value);
-    // What is newer than the lag replaces nothing yet.
-    assert_true(bytes_equal_text(slice.records[2].record.value, "new"));
-    assert_int_equal(slice.next_offset, 603);
-    event_log_slice_clear(&slice);
-    close_log(log);
-    // Two hours old: the tombstone goes, and the last record of b stays whatever its age.
-    execute(fixture, "UPDATE cursor SET timestamp_ms = 1000");
-    log = create(fixture, (struct event_log_sqlite_options){.retention_ms = 60000,
-                                                            .compaction_lag_ms = 600000});
-    await_count(fixture, "cursor", 1);
-    slice = (struct event_log_slice){.stream = EVENT_LOG_CURSORS, .from_offset = 1};
-    read_and_wait(log, &fixture->loop, &slice);
-    assert_int_equal(slice.count, 1);
-    assert_int_equal(slice.records[0].offset, 602);
-    event_log_slice_clear(&slice);
-    close_log(log);
-}
-
-static void parked_records_are_kept_for_eight_days_at_the_least(void **state) {
-    struct fixture *fixture = *state;
-    struct event_log *log = create_plain(fixture);
-    struct record record = {.key = BYTES("k"), .value = BYTES("v"), .has_value = true};
-    for (int i = 0; i < EVENT_LOG_STREAM_COUNT; i++) {
-        assert_int_equal(
-            append_and_wait(log, &fixture->loop, (enum event_log_stream)i, &record).status,
-            STATUS_OK);
-    }
-    close_log(log);
-    const char *const tables[] = {"events", "outcome", "deadletter", "retry.10s", "retry.1h"};
-    for (size_t i = 0; i < ARRAY_LENGTH(tables); i++) {
-        char text[128];
-        snprintf(text, sizeof text, "UPDATE \"%s\" SET timestamp_ms = timestamp_ms - 7 * 86400000",
-                 tables[i]);
-        execute(fixture, text);
-    }
-    log = create(fixture, (struct event_log_sqlite_options){
-                              .retention_ms = 60000, .dead_letter_retention_ms = 30 * 86400000LL});
-    await_count(fixture, "events", 0);
-    await_count(fixture, "outcome", 0);
-    assert_int_equal(count_rows(fixture, "deadletter"), 1);
-    assert_int_equal(count_rows(fixture, "retry.10s"), 1);
-    assert_int_equal(count_rows(fixture, "retry.1h"), 1);
-    close_log(log);
 }
 
 // --- A full disk, made with the limit on the size of files. In a child, because the limit holds
@@ -530,8 +290,6 @@ static void a_full_disk_is_said_and_survived(void **state) {
     assert_int_equal(WEXITSTATUS(result), 0);
 }
 
-#define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
-
 int main(int argument_count, char **arguments) {
     if (argument_count == 4 && strcmp(arguments[1], "append-until-killed") == 0) {
         append_until_killed(arguments[2], (int)strtol(arguments[3], NULL, 10));
@@ -549,11 +307,8 @@ int main(int argument_count, char **arguments) {
         RULE(a_newer_schema_is_refused),
         RULE(a_folder_that_is_missing_is_named),
         RULE(a_full_buffer_refuses_until_there_is_room),
-        RULE(records_that_retention_removes_undelivered_are_reported),
         RULE(an_offset_is_never_given_twice_even_when_all_records_are_gone),
         RULE(a_file_of_version_1_is_taken_over),
-        RULE(cursors_are_compacted_by_key_when_the_newer_one_is_old),
-        RULE(parked_records_are_kept_for_eight_days_at_the_least),
     };
     return cmocka_run_group_tests_name("event_log_sqlite", rules, NULL, NULL);
 }
