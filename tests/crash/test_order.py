@@ -22,10 +22,7 @@ RETRY = {"initialMs": 5, "maxMs": 200, "maxAttempts": 1000}
 
 
 @pytest.fixture
-def plan(capsys):
-    seed = int(os.environ.get("EG_TEST_SEED", time.time_ns() % 1_000_000))
-    with capsys.disabled():
-        print(f"\nEG_TEST_SEED={seed}", end=" ")
+def plan(seed):
     return random.Random(seed)
 
 

@@ -26,10 +26,7 @@ DIVISOR = 50
 
 
 @pytest.fixture
-def plan(capsys):
-    seed = int(os.environ.get("EG_TEST_SEED", time.time_ns() % 1_000_000))
-    with capsys.disabled():
-        print(f"\nEG_TEST_SEED={seed}", end=" ")
+def plan(seed):
     return random.Random(seed)
 
 

@@ -12,7 +12,7 @@ import pytest
 import requests
 
 from conftest import cluster_arguments
-from support.gateway import wait_until
+from support.gateway import subscription_path, wait_until
 
 CE = {"ce-specversion": "1.0", "ce-id": "1", "ce-source": "/s", "ce-type": "t"}
 JSON = {"Content-Type": "application/json"}
@@ -375,7 +375,7 @@ def test_a_function_that_says_410_pauses_its_subscription_and_the_event_is_not_l
     is_back = threading.Event()
     function = make_function(lambda call: (200 if is_back.is_set() else 410, {}, b""))
     subscription = subscribed(gateway, function, delivery={"retry": {"initialMs": 1, "maxMs": 5}})
-    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+    path = subscription_path(subscription)
     gateway.emit("t")
     wait_until(lambda: gateway.config("GET", path).json().get("paused"), what="the pause")
     assert "410" in gateway.config("GET", path).json()["pausedReason"]
@@ -393,7 +393,7 @@ def test_deliveries_end_when_their_subscription_is_deleted(gateway, make_functio
     subscription = subscribed(gateway, function, delivery={"retry": {"initialMs": 1, "maxMs": 20, "maxAttempts": 1000}})
     gateway.emit("t")
     wait_until(lambda: function.count() > 3, what="retries")
-    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+    path = subscription_path(subscription)
     assert gateway.config("DELETE", path).status_code == 204
     assert gateway.config("DELETE", "/v1/spaces/default/functions/f").status_code == 204
     wait_until(lambda: gateway.metrics().get("eventgateway_events_backlog") == 0, what="nothing waits")

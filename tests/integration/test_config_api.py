@@ -8,7 +8,7 @@ import time
 from kazoo.client import KazooClient
 
 from conftest import cluster_arguments
-from support.gateway import wait_until
+from support.gateway import subscription_path, wait_until
 
 KEY = "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
 SPACE = "/v1/spaces/default"
@@ -217,7 +217,7 @@ def test_a_put_keeps_our_own_fields_when_they_are_absent(gateway):
     subscription = gateway.subscribe("f", "t", delivery={"retry": {"maxAttempts": 3}})
     shown = gateway.config("PUT", f"{SPACE}/functions/f", http_function("f", "http://127.0.0.1:10/")).json()
     assert (shown["eventFormat"], shown["provider"]["timeoutMs"]) == ("classic", 1234)
-    path = f"{SPACE}/subscriptions/{subscription['subscriptionId']}"
+    path = subscription_path(subscription)
     gateway.config("PUT", path, {"type": "async", "eventType": "t", "functionId": "f"})
     assert gateway.config("GET", path).json()["delivery"]["retry"]["maxAttempts"] == 3
 

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from support.gateway import EGCTL, wait_until
+from support.gateway import EGCTL, subscription_path, wait_until
 
 # More than the window of a partition, so that who hangs has to be detached.
 EVENTS = 5000
@@ -90,7 +90,7 @@ def test_whose_calls_fail_is_suspended_and_gets_everything_later(make_gateway, o
     wait_until(lambda: gateway.metrics()["eventgateway_circuits_open"] >= 1, 60, "the circuit")
     calls = failing.count()
     assert calls < 500  # It is probed, not hammered.
-    status = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}/status"
+    status = subscription_path(subscription) + "/status"
     wait_until(lambda: gateway.config("GET", status).json()["state"] == "open-circuit", 60, "the state")
 
     is_back.set()
@@ -106,7 +106,7 @@ def test_a_paused_subscription_gets_everything_when_it_is_resumed(make_gateway, 
     gateway.register_event_type("number")
     gateway.register_function("paused", paused.url)
     subscription = gateway.subscribe("paused", "number")
-    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+    path = subscription_path(subscription)
     assert gateway.config("POST", path + "/pause").json()["paused"] is True
     assert gateway.config("POST", path + "/pause").status_code == 200  # Paused it stays.
     assert gateway.config("GET", path + "/pause").status_code == 405
@@ -151,7 +151,7 @@ def test_a_subscription_of_the_same_id_is_another_one(make_gateway, one_partitio
     subscription = gateway.subscribe("f", "number", paused=True)
     emit_numbers(gateway, 0, 20)
     wait_until(lambda: gateway.metrics()["eventgateway_detached"] == 1, 60, "the detaching")
-    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+    path = subscription_path(subscription)
     assert gateway.config("DELETE", path).status_code == 204
     gateway.subscribe("f", "number")
     emit_numbers(gateway, 20, 20)
@@ -200,7 +200,7 @@ def test_who_is_deleted_and_created_again_goes_on_at_that_time(make_gateway, one
     await_numbers(function, 20, "the first ones")
     time.sleep(0.05)
     left = now()
-    path = f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
+    path = subscription_path(subscription)
     assert gateway.config("DELETE", path).status_code == 204
     emit_numbers(gateway, 20, 30)
     gateway.subscribe("f", "number", start=left)

@@ -7,7 +7,7 @@ import itertools
 import json
 import time
 
-from support.gateway import wait_until
+from support.gateway import subscription_path, wait_until
 
 # Waits from 50 ms on are parked, in tiers of 100 ms, 600 ms, 6 s and 36 s.
 QUICK = ["--retry-time-divisor", "100"]
@@ -178,7 +178,7 @@ def test_parked_deliveries_of_a_deleted_subscription_are_dropped(make_gateway, s
     for number in range(5):
         emit(gateway, number)
     wait_until(lambda: parked_now(gateway) == 5, what="all are parked")
-    answer = gateway.config("DELETE", f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}")
+    answer = gateway.config("DELETE", subscription_path(subscription))
     assert answer.status_code == 204
 
     wait_until(lambda: parked_now(gateway) == 0, what="nothing parked any more")

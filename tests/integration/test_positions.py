@@ -8,7 +8,7 @@ import uuid
 import pytest
 
 from conftest import cluster_arguments
-from support.gateway import wait_until
+from support.gateway import subscription_path, wait_until
 from support.kafka_admin import KafkaAdmin
 
 EVENT_TYPE = "number"
@@ -33,16 +33,6 @@ def await_all(function, numbers, what):
 def subscribe(gateway, name, function, **fields):
     gateway.register_function(name, function.url)
     return gateway.subscribe(name, EVENT_TYPE, **fields)
-
-
-def path_of(subscription):
-    return f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
-
-
-def status_of(gateway, subscription):
-    answer = gateway.config("GET", path_of(subscription) + "/status")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 class Cluster:
@@ -75,7 +65,7 @@ def test_positions_that_kafka_has_lost_are_those_of_the_cursors(loss, cluster, m
     subscription = subscribe(gateway, "paused", paused, paused=True)
     emit(gateway, 0, 100)
     await_all(live, range(100), "the first ones")
-    wait_until(lambda: status_of(gateway, subscription)["lag"] == 100, 60, "the backlog of who is paused")
+    wait_until(lambda: gateway.status_of(subscription)["lag"] == 100, 60, "the backlog of who is paused")
     assert gateway.stop() == 0
     cluster.emit_beside(make_gateway, 100, 40)
     before = cluster.admin.committed(cluster.name, cluster.topic)
@@ -88,7 +78,7 @@ def test_positions_that_kafka_has_lost_are_those_of_the_cursors(loss, cluster, m
     gateway.start()
     emit(gateway, 140, 20)
     await_all(live, range(160), "what came meanwhile, and after")
-    assert gateway.config("POST", path_of(subscription) + "/resume").status_code == 200
+    assert gateway.config("POST", subscription_path(subscription) + "/resume").status_code == 200
     await_all(paused, range(160), "the backlog")
     wait_until(lambda: sum(cluster.admin.committed(cluster.name, cluster.topic).values()) == 160, 60, "the commits")
     assert set(taken(live).values()) == {1} and set(taken(paused).values()) == {1}
@@ -116,8 +106,8 @@ def test_partitions_that_are_added_are_read_from_their_beginning(cluster, make_g
     await_all(early, numbers, "the same, for who began at the beginning")
     subscribe(gateway, "late", late, start="earliest")
     await_all(late, numbers, "the same, for who comes later")
-    wait_until(lambda: status_of(gateway, subscription)["lag"] == 100, 60, "the backlog of who is paused")
-    assert gateway.config("POST", path_of(subscription) + "/resume").status_code == 200
+    wait_until(lambda: gateway.status_of(subscription)["lag"] == 100, 60, "the backlog of who is paused")
+    assert gateway.config("POST", subscription_path(subscription) + "/resume").status_code == 200
     await_all(paused, numbers, "the backlog")
 
     # The operator sees them as well.
@@ -125,7 +115,7 @@ def test_partitions_that_are_added_are_read_from_their_beginning(cluster, make_g
                "the list of events")
     wait_until(lambda: gateway.config("GET", "/v1/cluster").json()["nodes"][0]["partitions"] == list(range(6)), 60,
                "the partitions in the cluster")
-    answer = gateway.config("POST", path_of(subscription) + "/replays", {"from": "earliest"})
+    answer = gateway.config("POST", subscription_path(subscription) + "/replays", {"from": "earliest"})
     assert answer.status_code == 201, answer.text
     replay = f"/v1/spaces/default/replays/{answer.json()['replayId']}"
     wait_until(lambda: gateway.config("GET", replay).json()["state"] == "done", 60, "the replay")
@@ -172,7 +162,7 @@ def test_what_retention_takes_from_a_detached_subscription_is_counted(store, mak
     subscription = subscribe(gateway, "paused", paused, paused=True)
     emit(gateway, 0, 100)
     await_all(live, range(100), "what is live")
-    wait_until(lambda: status_of(gateway, subscription)["lag"] == 100, 60, "the backlog of who is paused")
+    wait_until(lambda: gateway.status_of(subscription)["lag"] == 100, 60, "the backlog of who is paused")
     if cluster:
         cluster.admin.delete_records(cluster.topic, cluster.admin.ends(cluster.topic))
     else:
@@ -181,7 +171,7 @@ def test_what_retention_takes_from_a_detached_subscription_is_counted(store, mak
         gateway.start()
     emit(gateway, 100, 20)
     await_all(live, range(120), "what is live afterwards")
-    assert gateway.config("POST", path_of(subscription) + "/resume").status_code == 200
+    assert gateway.config("POST", subscription_path(subscription) + "/resume").status_code == 200
     await_all(paused, range(100, 120), "what is left of the backlog")
     emit(gateway, 120, 20)
     for function in (live, paused):

@@ -9,18 +9,8 @@ import time
 import pytest
 
 from conftest import cluster_arguments
-from support.gateway import EGCTL, wait_until
+from support.gateway import EGCTL, subscription_path, wait_until
 from support.kafka_admin import KafkaAdmin
-
-
-def path_of(subscription):
-    return f"/v1/spaces/default/subscriptions/{subscription['subscriptionId']}"
-
-
-def status_of(gateway, subscription):
-    answer = gateway.config("GET", path_of(subscription) + "/status")
-    assert answer.status_code == 200, answer.text
-    return answer.json()
 
 
 def await_status(gateway, subscription, timeout_s=60, **members):
@@ -28,7 +18,7 @@ def await_status(gateway, subscription, timeout_s=60, **members):
     seen = {}
 
     def is_so():
-        seen.update(status_of(gateway, subscription))
+        seen.update(gateway.status_of(subscription))
         return seen if all(seen[name] == value for name, value in members.items()) else None
     try:
         return wait_until(is_so, timeout_s, f"{members}")
@@ -72,7 +62,7 @@ def test_a_status_tells_what_runs_waits_succeeded_and_failed(gateway, moody):
     assert status["inFlight"] == status["waitingForRetry"] == status["deadLetters"] == status["lostToRetention"] == 0
 
     good = wish(gateway, "take")
-    status = wait_until(lambda: (now := status_of(gateway, subscription))["lastSuccess"] and now, what="the success")
+    status = wait_until(lambda: (now := gateway.status_of(subscription))["lastSuccess"] and now, what="the success")
     assert status["lastSuccess"]["eventId"] == good and status["lastSuccess"]["time"].endswith("Z")
     bad = wish(gateway, "fail")
     status = await_status(gateway, subscription, waitingForRetry=1)
@@ -81,7 +71,7 @@ def test_a_status_tells_what_runs_waits_succeeded_and_failed(gateway, moody):
     assert "500" in error["reason"] and error["lastAnswerBase64"] == "bm8gcm9vbSD/"
     wish(gateway, "refuse")
     await_status(gateway, subscription, deadLetters=1)
-    status = wait_until(lambda: (now := status_of(gateway, subscription))["lastError"]["status"] == 422 and now,
+    status = wait_until(lambda: (now := gateway.status_of(subscription))["lastError"]["status"] == 422 and now,
                         what="the refusal")
     assert status["lastError"]["lastAnswer"] == "not \x1b[31mmine"
     assert status["waitingForRetry"] == 1 and status["lastSuccess"]["eventId"] == good
@@ -106,7 +96,7 @@ def test_a_status_tells_what_runs_waits_succeeded_and_failed(gateway, moody):
 
     gateway.kill()
     gateway.start(timeout_s=60)
-    status = wait_until(lambda: (now := status_of(gateway, subscription))["indexBehind"] == 0 and now, what="the index")
+    status = wait_until(lambda: (now := gateway.status_of(subscription))["indexBehind"] == 0 and now, what="the index")
     assert status["waitingForRetry"] == 1 and status["lastError"]["status"] == 422 and status["deadLetters"] == 0
 
 
@@ -119,11 +109,11 @@ def test_a_node_that_dispatches_nothing_knows_what_the_others_do(stack, make_gat
     await_status(admin, subscription, deadLetters=1)
     wish(worker, "hang")
     status = await_status(admin, subscription, inFlight=1)
-    wait_until(lambda: (status_of(admin, subscription)["lastError"] or {}).get("status") == 422, what="the refusal")
+    wait_until(lambda: (admin.status_of(subscription)["lastError"] or {}).get("status") == 422, what="the refusal")
     assert status["lastSuccess"] is None
     moody.goes_on.set()
     status = await_status(admin, subscription, inFlight=0)
-    wait_until(lambda: status_of(admin, subscription)["lastSuccess"], what="the success")
+    wait_until(lambda: admin.status_of(subscription)["lastSuccess"], what="the success")
 
 
 def test_pausing_and_resuming_by_hand_is_told_once(gateway, make_function, moody):
@@ -132,7 +122,7 @@ def test_pausing_and_resuming_by_hand_is_told_once(gateway, make_function, moody
     for name in ("subscription.suspended", "subscription.resumed"):
         gateway.subscribe("listener", "eventgateway." + name)
     subscription = subscribe(gateway, moody)
-    path = path_of(subscription)
+    path = subscription_path(subscription)
 
     def told():
         return [(call.json()["type"].rsplit(".", 1)[1], call.json()["data"].get("reason"))
@@ -222,14 +212,14 @@ def test_what_retention_takes_is_warned_of_and_counted(gateway, past, make_funct
 
     past.remove()
     gateway.start(timeout_s=60)
-    assert gateway.config("POST", path_of(paused) + "/resume").status_code == 200
-    status = wait_until(lambda: (now := status_of(gateway, paused))["lostToRetention"] and now, 60, "the loss")
+    assert gateway.config("POST", subscription_path(paused) + "/resume").status_code == 200
+    status = wait_until(lambda: (now := gateway.status_of(paused))["lostToRetention"] and now, 60, "the loss")
     assert status["retentionAtRisk"] is False
     wait_until(lambda: listener.count() >= 1, 60, "what operators are told")
     lost = sum(call.json()["data"]["count"] for call in listener.received())
     name = f'eventgateway_subscription_events_lost_total{{space="default",subscription="{paused["subscriptionId"]}"}}'
     assert gateway.metrics()[name] == status["lostToRetention"] == lost
-    assert status_of(gateway, live)["lostToRetention"] == 0
+    assert gateway.status_of(live)["lostToRetention"] == 0
 
 
 def test_what_retention_takes_from_a_gateway_that_was_away_is_counted(stack, make_gateway, moody):

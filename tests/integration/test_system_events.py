@@ -8,7 +8,7 @@ import jsonschema
 import pytest
 import requests
 
-from support.gateway import ROOT, wait_until
+from support.gateway import ROOT, subscription_path, wait_until
 
 SCHEMA = json.loads((ROOT / "schemas/system-events.json").read_text())
 CALLS = ["event.received", "function.invoking", "function.invoked", "function.invocationFailed"]
@@ -108,7 +108,7 @@ def test_nothing_is_told_while_nobody_subscribes(gateway, function):
     gateway.subscribe("f", "gateway.function.invoked", space="default", path="/elsewhere")
     answer = gateway.config("GET", "/v1/spaces/default/subscriptions").json()["subscriptions"]
     listener = next(item for item in answer if item["eventType"].startswith("gateway."))
-    assert gateway.config("DELETE", f"/v1/spaces/default/subscriptions/{listener['subscriptionId']}").status_code == 204
+    assert gateway.config("DELETE", subscription_path(listener)).status_code == 204
     for _number in range(5):
         assert gateway.emit("t").status_code == 202
     assert gateway.send(headers={"Event": "invoke", "Function-ID": "f"}, data=b"{}").status_code == 200

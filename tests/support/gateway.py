@@ -31,6 +31,10 @@ def wait_until(condition, timeout_s=30.0, what="condition"):
         time.sleep(0.02)
 
 
+def subscription_path(subscription):
+    return f"/v1/spaces/{subscription['space']}/subscriptions/{subscription['subscriptionId']}"
+
+
 class Gateway:
     """One process. arguments: what follows the binary's name, without ports. environment: further variables.
     prefix: a command that starts it."""
@@ -118,6 +122,11 @@ class Gateway:
         answer = self.config("POST", f"/v1/spaces/{space}/subscriptions",
                              {"type": kind, "eventType": event_type, "functionId": function_id, **fields})
         assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def status_of(self, subscription):
+        answer = self.config("GET", subscription_path(subscription) + "/status")
+        assert answer.status_code == 200, answer.text
         return answer.json()
 
     def metrics(self):
