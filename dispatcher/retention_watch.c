@@ -90,13 +90,15 @@ static void look_at_partition(struct partition *partition, struct findings *find
     queue_table_each(&partition->queues, look_at_queue, findings);
 }
 
+// query NULL: the log keeps everything, and nothing is at risk.
 static void look_at_all(struct retention_watch *watch, const struct event_log_time_query *query) {
     struct findings findings = {0};
     for (struct partition *partition = watch->lane->partitions; partition;
          partition = partition->next) {
-        bool is_known = partition->number >= 0 && (size_t)partition->number < query->count;
+        bool is_known =
+            !query || (partition->number >= 0 && (size_t)partition->number < query->count);
         if (partition->tier == PARTITION_OF_EVENTS && partition_is_fed(partition) && is_known) {
-            findings.risk_offset = query->offsets[partition->number];
+            findings.risk_offset = query ? query->offsets[partition->number] : 0;
             look_at_partition(partition, &findings);
         }
     }
@@ -126,7 +128,11 @@ static void timer_expired(struct event_loop_timer *timer) {
     struct retention_watch *watch = CONTAINER_OF(timer, struct retention_watch, timer);
     int64_t keeps_ms = event_log_keeps_ms(watch->lane->log);
     start_timer(watch);
-    if (keeps_ms == 0 || watch->look) {
+    if (watch->look) {
+        return;
+    }
+    if (keeps_ms == 0) {
+        look_at_all(watch, NULL); // What was at risk under an earlier retention is so no more.
         return;
     }
     struct retention_look *look = memory_allocate(sizeof *look);

@@ -56,6 +56,8 @@ void event_log_memory_rebalance(struct event_log *log, enum event_log_stream str
                                 int32_t partition);
 // The reader that has the partition is expelled: lost, then assigned again.
 void event_log_memory_lose(struct event_log *log, enum event_log_stream stream, int32_t partition);
+// What event_log_keeps_ms says from now on.
+void event_log_memory_set_keeps(struct event_log *log, int64_t keeps_ms);
 // Retention: removes what lies before offset.
 void event_log_memory_remove_before(struct event_log *log, enum event_log_stream stream,
                                     int32_t partition, int64_t offset);

@@ -185,7 +185,11 @@ static size_t memory_appends_inside(struct event_log *base) {
 }
 
 static int64_t memory_keeps_ms(struct event_log *base) {
-    return memory_log_of(base)->keeps_ms;
+    struct memory_log *log = memory_log_of(base);
+    pthread_mutex_lock(&log->lock);
+    int64_t keeps_ms = log->keeps_ms;
+    pthread_mutex_unlock(&log->lock);
+    return keeps_ms;
 }
 
 static int32_t memory_partition_count(struct event_log *base, enum event_log_stream stream) {
@@ -396,6 +400,13 @@ void event_log_memory_rebalance(struct event_log *base, enum event_log_stream st
 void event_log_memory_lose(struct event_log *base, enum event_log_stream stream,
                            int32_t partition) {
     local_readers_lose(memory_log_of(base)->readers, stream, partition);
+}
+
+void event_log_memory_set_keeps(struct event_log *base, int64_t keeps_ms) {
+    struct memory_log *log = memory_log_of(base);
+    pthread_mutex_lock(&log->lock);
+    log->keeps_ms = keeps_ms;
+    pthread_mutex_unlock(&log->lock);
 }
 
 void event_log_memory_remove_before(struct event_log *base, enum event_log_stream stream,

@@ -9,6 +9,9 @@
 #include "core/base/memory.h"
 #include "core/base/text.h"
 
+// Three of them times a hundred are still a number.
+#define COUNT_MAX (INT64_C(1) << 53)
+
 struct redrive_object {
     struct redrive redrive;
     struct redrive_place *letters;
@@ -92,10 +95,10 @@ static enum status read_numbers(struct redrive *redrive, struct error *error) {
         int64_t max;
         int64_t *ret_number;
     } members[] = {{"ratePerSecond", REDRIVE_RATE_MAX, &redrive->rate},
-                   {"total", INT64_MAX, &redrive->total},
-                   {"redriven", INT64_MAX, &redrive->redriven},
-                   {"failed", INT64_MAX, &redrive->failed},
-                   {"missing", INT64_MAX, &redrive->missing},
+                   {"total", COUNT_MAX, &redrive->total},
+                   {"redriven", COUNT_MAX, &redrive->redriven},
+                   {"failed", COUNT_MAX, &redrive->failed},
+                   {"missing", COUNT_MAX, &redrive->missing},
                    {"at", REDRIVE_LETTERS_MAX, &redrive->letter_at}};
     for (size_t i = 0; i < ARRAY_LENGTH(members); i++) {
         const json_t *value = json_object_get(redrive->document, members[i].name);

@@ -69,13 +69,29 @@ static void a_wrong_document_is_refused_with_the_member(void **state) {
     static const struct {
         const char *name, *value;
     } wrong[] = {
-        {"space", "\"\""},       {"redriveId", "1"},    {"state", "\"eaten\""},
-        {"state", "null"},       {"owner", "7"},        {"begun", "\"soon\""},
-        {"begun", "null"},       {"since", "5"},        {"ended", "\"x\""},
-        {"total", "-1"},         {"total", "1.5"},      {"ratePerSecond", "1000001"},
-        {"after", "[1,2]"},      {"after", "[1,-2,3]"}, {"after", "[1,2147483648,3]"},
-        {"letters", "[]"},       {"letters", "[[1]]"},  {"letters", "[[1,\"2\"]]"},
-        {"letters", "[[1,-2]]"}, {"at", "1001"},        {"missing", "\"1\""},
+        {"space", "\"\""},
+        {"redriveId", "1"},
+        {"state", "\"eaten\""},
+        {"state", "null"},
+        {"owner", "7"},
+        {"begun", "\"soon\""},
+        {"begun", "null"},
+        {"since", "5"},
+        {"ended", "\"x\""},
+        {"failed", "9007199254740993"},
+        {"missing", "-1"},
+        {"total", "-1"},
+        {"total", "1.5"},
+        {"ratePerSecond", "1000001"},
+        {"after", "[1,2]"},
+        {"after", "[1,-2,3]"},
+        {"after", "[1,2147483648,3]"},
+        {"letters", "[]"},
+        {"letters", "[[1]]"},
+        {"letters", "[[1,\"2\"]]"},
+        {"letters", "[[1,-2]]"},
+        {"at", "1001"},
+        {"missing", "\"1\""},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(wrong); i++) {
         json_t *document = good_document(), *value;
