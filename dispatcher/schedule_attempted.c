@@ -8,6 +8,7 @@
 #include "dispatcher/attempt.h"
 #include "dispatcher/cursor.h"
 #include "dispatcher/delivery_outcome.h"
+#include "dispatcher/lane.h"
 #include "dispatcher/partition.h"
 #include "dispatcher/retry_policy.h"
 #include "dispatcher/schedule_private.h"
@@ -15,6 +16,12 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+// The wall clock as it would go if nobody had set it since the event was read.
+static int64_t even_now_us(const struct delivery *delivery) {
+    return event_loop_now_us(delivery->queue->partition->lane->loop) +
+           delivery->taken->wall_ahead_us;
+}
 
 static struct retry_verdict judge(const struct delivery *delivery,
                                   const struct invocation_result *result) {
@@ -35,7 +42,7 @@ static struct retry_verdict judge(const struct delivery *delivery,
     }
     struct attempt_situation situation = {
         .attempt = delivery->attempts,
-        .age_ms = (now_us - born_us) / 1000,
+        .age_ms = (even_now_us(delivery) - born_us) / 1000,
         .expires_in_ms = taken->expires_us == INT64_MAX ? RETRY_NEVER_EXPIRES
                                                         : (taken->expires_us - now_us) / 1000,
         .random = random_below(UINT64_MAX),

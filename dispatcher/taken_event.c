@@ -81,6 +81,7 @@ struct taken_event *taken_event_create(struct partition *partition, struct curso
     taken->bytes = record->bytes;
     taken->expires_us = event_expires_us(record->event);
     taken->not_before_us = event_not_before_us(record->event);
+    taken->wall_ahead_us = clock_wall_us() - event_loop_now_us(partition->lane->loop);
     taken->partition_number = partition->number;
     taken->offset = record->offset;
     taken->trace =

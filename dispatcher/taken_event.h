@@ -44,6 +44,8 @@ struct taken_event {
     size_t bytes;             // what the window, or the cursor, counts for it
     int64_t expires_us;       // wall clock, by the extension expirytime; INT64_MAX = never
     int64_t not_before_us;    // wall clock, by the extension delivernotbefore; 0 = at once
+    int64_t wall_ahead_us;    // of the loop's clock, when it was taken: so its age goes on
+                              // evenly although somebody sets the wall clock
     int32_t partition_number; // where the event lies in eg.events
     int64_t offset;
     char *replay_id; // of a parked delivery that is a replay's; else NULL

@@ -357,6 +357,27 @@ static const char *parked(struct redrives_fixture *fixture) {
     return ids;
 }
 
+// Offsets of the letters that marks in the log name, with a space after each.
+static const char *marked(struct redrives_fixture *fixture) {
+    static char offsets[256];
+    struct event_log_slice slice = {
+        .stream = EVENT_LOG_DEAD_LETTERS, .from_offset = EVENT_LOG_BEGINNING, .max_records = 1000};
+    size_t used = 0;
+    read_and_wait(fixture->log, &fixture->loop, &slice);
+    offsets[0] = '\0';
+    for (size_t i = 0; i < slice.count; i++) {
+        struct letter_mark mark;
+        if (letter_mark_decode(&slice.records[i].record, &mark) == STATUS_OK) {
+            assert_int_equal(mark.kind, LETTER_MARK_REDRIVEN);
+            assert_true(bytes_equal_text(mark.redrive_id, "r"));
+            used += (size_t)snprintf(offsets + used, sizeof offsets - used, "%lld ",
+                                     (long long)mark.offset);
+        }
+    }
+    event_log_slice_clear(&slice);
+    return offsets;
+}
+
 struct index_count {
     struct redrives_fixture *fixture;
     int64_t letters, marks;

@@ -40,6 +40,7 @@ static void its_letters_are_parked_oldest_first_and_marked(void **state) {
     assert_counts(redrive, 3, 0, 0);
     assert_true(redrive->ended_us > 0);
     assert_string_equal(parked(fixture), "a b c ");
+    assert_string_equal(marked(fixture), "0 1 3 ");
     struct index_count count = count_letters(fixture);
     assert_int_equal(count.letters, 1);
     assert_int_equal(count.marks, 3);
