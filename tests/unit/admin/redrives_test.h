@@ -329,15 +329,40 @@ static void append_mark(struct redrives_fixture *fixture, int64_t offset, const 
     append_encoded(fixture, &record.record);
 }
 
-// Ids of the events that were parked, in their order, with a space after each.
-static const char *parked(struct redrives_fixture *fixture) {
-    static char ids[1024];
+struct words {
+    char words[128][16];
+    size_t count;
+};
+
+static void add_word(struct words *words, struct bytes word) {
+    assert_true(words->count < ARRAY_LENGTH(words->words));
+    snprintf(words->words[words->count++], sizeof words->words[0], "%.*s", (int)word.size,
+             word.data);
+}
+
+static int compare_words(const void *left, const void *right) {
+    return strcmp(left, right);
+}
+
+// Sorted, since letters that are on their way together end in any order; a space after each.
+static const char *write_words(struct words *words) {
+    static char text[2048];
+    size_t used = 0;
+    text[0] = '\0';
+    qsort(words->words, words->count, sizeof words->words[0], compare_words);
+    for (size_t i = 0; i < words->count; i++) {
+        used += (size_t)snprintf(text + used, sizeof text - used, "%s ", words->words[i]);
+    }
+    return text;
+}
+
+// Ids of the events that were parked, and which was parked last, unless NULL.
+static const char *parked(struct redrives_fixture *fixture, char ret_last[16]) {
+    struct words ids = {.count = 0};
     struct event_log_slice slice = {
         .stream = EVENT_LOG_RETRY_10S, .from_offset = EVENT_LOG_BEGINNING, .max_records = 1000};
-    size_t used = 0;
     read_and_wait(fixture->log, &fixture->loop, &slice);
     assert_int_equal(slice.status, STATUS_OK);
-    ids[0] = '\0';
     for (size_t i = 0; i < slice.count; i++) {
         struct parked_delivery delivery;
         struct buffer storage = {0};
@@ -347,35 +372,36 @@ static const char *parked(struct redrives_fixture *fixture) {
             STATUS_OK);
         assert_int_equal(delivery.attempts, 0);
         assert_int_equal(delivery.offset, 7);
-        used += (size_t)snprintf(ids + used, sizeof ids - used, "%.*s ", (int)event->id.size,
-                                 event->id.data);
-        assert_true(used < sizeof ids);
+        add_word(&ids, event->id);
         event_unref(event);
         buffer_clear(&storage);
     }
     event_log_slice_clear(&slice);
-    return ids;
+    if (ret_last) {
+        snprintf(ret_last, sizeof ids.words[0], "%s",
+                 ids.count > 0 ? ids.words[ids.count - 1] : "");
+    }
+    return write_words(&ids);
 }
 
-// Offsets of the letters that marks in the log name, with a space after each.
+// Offsets of the letters that marks in the log name.
 static const char *marked(struct redrives_fixture *fixture) {
-    static char offsets[256];
+    struct words offsets = {.count = 0};
     struct event_log_slice slice = {
         .stream = EVENT_LOG_DEAD_LETTERS, .from_offset = EVENT_LOG_BEGINNING, .max_records = 1000};
-    size_t used = 0;
     read_and_wait(fixture->log, &fixture->loop, &slice);
-    offsets[0] = '\0';
     for (size_t i = 0; i < slice.count; i++) {
         struct letter_mark mark;
         if (letter_mark_decode(&slice.records[i].record, &mark) == STATUS_OK) {
             assert_int_equal(mark.kind, LETTER_MARK_REDRIVEN);
             assert_true(bytes_equal_text(mark.redrive_id, "r"));
-            used += (size_t)snprintf(offsets + used, sizeof offsets - used, "%lld ",
-                                     (long long)mark.offset);
+            char offset[16];
+            snprintf(offset, sizeof offset, "%lld", (long long)mark.offset);
+            add_word(&offsets, bytes_of_text(offset));
         }
     }
     event_log_slice_clear(&slice);
-    return offsets;
+    return write_words(&offsets);
 }
 
 struct index_count {

@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -29,6 +30,12 @@ struct fixture {
     struct event_log *log;
 };
 
+// The mock's thread misses what is asked of it right after it has done something else, and looks
+// again after a second. Nothing but time depends on it.
+static void let_mock_rest(void) {
+    nanosleep(&(struct timespec){.tv_nsec = 2000000}, NULL);
+}
+
 static int set_up(void **state) {
     struct fixture *fixture = memory_allocate(sizeof *fixture);
     char reason[256];
@@ -40,6 +47,7 @@ static int set_up(void **state) {
     for (int i = 0; i < EVENT_LOG_STREAM_COUNT; i++) {
         char topic[64];
         snprintf(topic, sizeof topic, "eg.%s", event_log_stream_name((enum event_log_stream)i));
+        let_mock_rest();
         assert_int_equal(rd_kafka_mock_topic_create(fixture->mock, topic, 1, 1), 0);
     }
     test_loop_start(&fixture->loop);
@@ -55,6 +63,7 @@ static int tear_down(void **state) {
         event_log_destroy(fixture->log);
     }
     test_loop_stop(&fixture->loop);
+    let_mock_rest();
     rd_kafka_mock_cluster_destroy(fixture->mock);
     rd_kafka_destroy(fixture->client);
     free(fixture);
