@@ -42,6 +42,7 @@ def isolation(bench):
     victim_sink, victim_port = bench.sink()
     for what, delay_ms, flood_rate in (("a flood of 2,000/s", 0, 2000),
                                        ("2,000/s to a function of 100 ms", 100, 2000),
+                                       ("a flood of 3,000/s", 0, 3000),
                                        ("3,000/s to a function that hangs", 600_000, 3000)):
         gateway = bench.gateway(f"b{uuid.uuid4().hex[:8]}")
         flood_sink, flood_port = bench.sink(delay_ms)
