@@ -12,6 +12,7 @@
 #include "core/base/json.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
+#include "core/base/rate_limit.h"
 
 #define INSIDE_MAX 32 // letters on their way
 #define WRITE_INTERVAL_US 5000000
@@ -36,7 +37,7 @@ struct redrive_run {
     size_t inside;
     bool is_cut_short; // one of them was not done
     struct event_loop_timer pace;
-    int64_t next_us; // the rate's: no letter begins before
+    struct rate_limit rate;
 
     struct redrive_progress progress;
     char reason[128];
@@ -213,15 +214,14 @@ static void begin_letter(struct redrive_run *run, const struct letter_place *at)
 
 // False: not now, by the rate.
 static bool pays_rate(struct redrive_run *run) {
-    int64_t now_us = clock_monotonic_us();
-    if (now_us < run->next_us) {
-        event_loop_timer_start(run->driver->loop, &run->pace, run->next_us - now_us);
-        return false;
+    int64_t per_second = run->redrive->rate;
+    int64_t wait_us = per_second > 0
+                          ? rate_limit_take(&run->rate, (double)per_second, 1, clock_monotonic_us())
+                          : 0;
+    if (wait_us > 0) {
+        event_loop_timer_start(run->driver->loop, &run->pace, wait_us);
     }
-    if (run->redrive->rate > 0) {
-        run->next_us = (run->next_us > 0 ? run->next_us : now_us) + 1000000 / run->redrive->rate;
-    }
-    return true;
+    return wait_us == 0;
 }
 
 static bool has_letters(const struct redrive_run *run) {

@@ -1,7 +1,7 @@
 #include "dispatcher/rates.h"
 
 #include "core/base/memory.h"
-#include "dispatcher/rate_limit.h"
+#include "core/base/rate_limit.h"
 
 #include <assert.h>
 #include <pthread.h>

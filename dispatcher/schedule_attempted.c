@@ -127,7 +127,6 @@ static void put_back(struct delivery *delivery, const struct invocation_result *
     subscriber_gone(queue->subscriber, queue->subscription);
 }
 
-// An attempt has failed for good, or for now.
 // That it was tried is to be known after a crash, too.
 static void tell_tried(const struct delivery *delivery) {
     if (delivery->taken->cursor) {
@@ -137,6 +136,7 @@ static void tell_tried(const struct delivery *delivery) {
     }
 }
 
+// An attempt has failed for good, or for now.
 static void follow_failure(struct delivery *delivery, const struct retry_verdict *verdict,
                            const struct invocation_result *result) {
     keep_reason(delivery, result);

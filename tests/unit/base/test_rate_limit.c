@@ -4,7 +4,7 @@
 
 #include <cmocka.h>
 
-#include "dispatcher/rate_limit.h"
+#include "core/base/rate_limit.h"
 
 #define SECOND_US INT64_C(1000000)
 

@@ -1,4 +1,4 @@
-#include "dispatcher/rate_limit.h"
+#include "core/base/rate_limit.h"
 
 #define BURST_NS INT64_C(100000000)
 // A pause beyond it makes no difference to who waits, and keeps the sums within their type.

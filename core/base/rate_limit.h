@@ -3,8 +3,8 @@
 //
 // Invariant: within any time t, no more pass than (t + 0.1 s) * per_second + what the last one
 // counted.
-#ifndef EVENT_GATEWAY_DISPATCHER_RATE_LIMIT_H
-#define EVENT_GATEWAY_DISPATCHER_RATE_LIMIT_H
+#ifndef EVENT_GATEWAY_BASE_RATE_LIMIT_H
+#define EVENT_GATEWAY_BASE_RATE_LIMIT_H
 
 #include <stdint.h>
 
