@@ -201,7 +201,7 @@ def test_what_retention_takes_from_the_live_position_is_counted(offsets, cluster
     emit(gateway, 100, 20)
     await_all(live, range(100, 120), "what comes after that")
     assert set(taken(live)) == {*range(20), *range(80, 120)} and set(taken(live).values()) == {1}
+    wait_until(lambda: gateway.status_of(subscription)["lostToRetention"] == 60, 60, "the count")
     assert gateway.metrics()["eventgateway_events_lost_total"] == 60
-    wait_until(lambda: status_of(gateway, subscription)["lostToRetention"] == 60, 60, "the count")
     wait_until(lambda: cluster.admin.committed(cluster.name, cluster.topic) == cluster.admin.ends(cluster.topic), 60,
                "the commits")
