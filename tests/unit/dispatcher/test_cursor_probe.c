@@ -18,7 +18,7 @@ static int tear_down(void **state) {
 
 static void emit(struct dispatcher_test *test, const char *prefix, size_t count, char last) {
     for (size_t i = 0; i < count; i++) {
-        char id[24];
+        char id[32];
         snprintf(id, sizeof id, "%s%zu%c", prefix, i, last);
         test_emit_id(test, id);
     }
@@ -26,7 +26,7 @@ static void emit(struct dispatcher_test *test, const char *prefix, size_t count,
 
 static void await_good(struct dispatcher_test *test, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        char id[24];
+        char id[32];
         snprintf(id, sizeof id, "good-%zu1", i);
         test_await_calls(test, "/some/1000000", id, 1);
     }
@@ -34,7 +34,7 @@ static void await_good(struct dispatcher_test *test, size_t count) {
 
 static void assert_good_came_once(struct dispatcher_test *test, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        char id[24];
+        char id[32];
         snprintf(id, sizeof id, "good-%zu1", i);
         assert_int_equal(test_count_calls(test, "/some/1000000", id), 1);
     }
@@ -84,7 +84,7 @@ static void who_fails_on_first_sight_is_asked_again(void **state) {
     emit(test, "bad-", BAD_COUNT, '0');
     test_start_dispatcher(test);
     for (size_t i = 0; i < BAD_COUNT; i++) {
-        char id[24];
+        char id[32];
         snprintf(id, sizeof id, "bad-%zu0", i);
         test_await_calls(test, "/fail/1", id, 2);
     }
