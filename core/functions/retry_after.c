@@ -52,5 +52,5 @@ int64_t retry_after_parse(struct bytes value, int64_t now_us) {
     if (wait_ms >= 0 || parse_date(value, &date_us) != STATUS_OK) {
         return wait_ms;
     }
-    return bounded((date_us - now_us) / 1000);
+    return bounded((date_us - now_us + 999) / 1000); // Not before the date.
 }

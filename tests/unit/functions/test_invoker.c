@@ -1,4 +1,5 @@
 #include "core/functions/invoker.h"
+#include "core/functions/provider_call.h"
 
 #include "functions_test.h"
 
@@ -322,6 +323,16 @@ static void every_outcome_has_its_own_name(void **state) {
     }
 }
 
+static void nobody_is_asked_again_before_the_date(void **state) {
+    (void)state;
+    const struct bytes date = BYTES("Thu, 26 Nov 2026 00:00:00 GMT");
+    const int64_t date_us = INT64_C(1795651200000000);
+    assert_int_equal(retry_after_parse(date, date_us - 1500), 2);
+    assert_int_equal(retry_after_parse(date, date_us - 1), 1);
+    assert_int_equal(retry_after_parse(date, date_us), 0);
+    assert_int_equal(retry_after_parse(date, date_us + 1), 0);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_function_gets_the_event_as_a_post_and_its_answer_comes_back),
@@ -342,6 +353,7 @@ int main(void) {
         cmocka_unit_test(a_cancelled_call_is_reported_once_as_cancelled),
         cmocka_unit_test(the_end_of_the_invoker_reports_every_call),
         cmocka_unit_test(retry_after_is_seconds_or_a_date_and_a_day_at_the_most),
+        cmocka_unit_test(nobody_is_asked_again_before_the_date),
         cmocka_unit_test(every_outcome_has_its_own_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
