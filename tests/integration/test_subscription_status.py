@@ -9,6 +9,7 @@ import time
 import pytest
 
 from conftest import cluster_arguments
+from support.cluster import await_settled
 from support.gateway import EGCTL, subscription_path, wait_until
 from support.kafka_admin import KafkaAdmin
 
@@ -105,6 +106,7 @@ def test_a_node_that_dispatches_nothing_knows_what_the_others_do(stack, make_gat
     worker = make_gateway(cluster_arguments(stack, name, role="ingest,dispatcher"))
     admin = make_gateway(cluster_arguments(stack, name, role="admin"))
     subscription = subscribe(admin, moody)
+    await_settled(admin, 2)
     wish(worker, "refuse")
     await_status(admin, subscription, deadLetters=1)
     wish(worker, "hang")
