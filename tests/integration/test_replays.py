@@ -9,6 +9,7 @@ import threading
 import time
 
 from conftest import cluster_arguments
+from support.cluster import await_settled
 from support.gateway import EGCTL, wait_until
 
 HEADER = "event-gateway-replay"
@@ -262,6 +263,7 @@ def test_goes_on_at_another_node(make_gateway, stack, make_function):
     first, second = make_gateway(arguments), make_gateway(arguments)
     first.register_event_type("number")
     subscription = subscribe(first, "function", function)
+    await_settled(first, 2)
     for subject in range(20):
         emit(first, "number", subject * 20, 20, subject=str(subject))
     wait_until(lambda: function.count() >= 400, 120, "what is live")
