@@ -358,6 +358,10 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
             slice->first_offset > offset ? slice->first_offset : slice->next_offset;
         return status;
     }
+    // It has not waited to the end: nobody wants the records any more.
+    if (failure == RD_KAFKA_RESP_ERR__TIMED_OUT && slice_pool_is_closed(reader->log->slices)) {
+        return STATUS_CLOSED;
+    }
     return read_failed(reader->log->topic_names[slice->stream], slice->partition, failure);
 }
 

@@ -53,7 +53,8 @@ void slice_pool_wake(struct slice_pool *pool, enum event_log_stream stream, int3
 // Refuses what comes, answers what waits with CLOSED, and waits until what is being read is
 // answered too: afterwards the pool touches nobody's slice.
 void slice_pool_close(struct slice_pool *pool);
-// For a store that reads: it need not wait for records any more. Any thread.
+// For a store that reads: it need not wait for records any more, and answers CLOSED where none have
+// come. Any thread.
 bool slice_pool_is_closed(const struct slice_pool *pool);
 // Closes, and waits for the threads.
 void slice_pool_destroy(struct slice_pool *pool);

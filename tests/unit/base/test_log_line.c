@@ -7,41 +7,13 @@
 #include <string.h>
 
 #include <cmocka.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <pthread.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
-
-// What is written to stderr between start and end goes into a file in memory.
-struct capture {
-    int file;
-    int old_stderr;
-};
-
-static struct capture capture_start(void) {
-    struct capture capture = {.file = memfd_create("log", MFD_CLOEXEC),
-                              .old_stderr = dup(STDERR_FILENO)};
-    assert_true(capture.file >= 0 && capture.old_stderr >= 0);
-    // Like a log file: the kernel itself moves each write to the end.
-    assert_int_equal(fcntl(capture.file, F_SETFL, O_APPEND), 0);
-    assert_int_equal(dup2(capture.file, STDERR_FILENO), STDERR_FILENO);
-    return capture;
-}
-
-static void capture_end(struct capture *capture, struct buffer *ret_text) {
-    assert_int_equal(dup2(capture->old_stderr, STDERR_FILENO), STDERR_FILENO);
-    off_t size = lseek(capture->file, 0, SEEK_END);
-    char *room = buffer_reserve(ret_text, (size_t)size);
-    assert_int_equal(pread(capture->file, room, (size_t)size, 0), size);
-    ret_text->size += (size_t)size;
-    close(capture->file);
-    close(capture->old_stderr);
-}
+#include "tests/support/log_capture.h"
 
 #define TIME_SIZE strlen("2026-11-24T01:02:03.004Z")
 
@@ -49,9 +21,9 @@ static void capture_end(struct capture *capture, struct buffer *ret_text) {
 #define assert_line(expected, ...)                                                                 \
     do {                                                                                           \
         struct buffer line_text = {0};                                                             \
-        struct capture line_capture = capture_start();                                             \
+        struct log_capture line_capture = log_capture_start();                                     \
         log_line(__VA_ARGS__);                                                                     \
-        capture_end(&line_capture, &line_text);                                                    \
+        log_capture_end(&line_capture, &line_text);                                                \
         assert_time(buffer_bytes(&line_text));                                                     \
         assert_string_equal(line_text.data + TIME_SIZE, expected);                                 \
         buffer_clear(&line_text);                                                                  \
@@ -111,9 +83,9 @@ static void a_value_cannot_begin_a_line_of_its_own(void **state) {
 static void lines_below_the_level_are_not_written(void **state) {
     (void)state;
     struct buffer text = {0};
-    struct capture capture = capture_start();
+    struct log_capture capture = log_capture_start();
     log_line(LOG_DEBUG, "quiet", LOG_NUMBER("n", 1));
-    capture_end(&capture, &text);
+    log_capture_end(&capture, &text);
     assert_int_equal(text.size, 0);
     assert_false(log_is_enabled(LOG_DEBUG));
     assert_true(log_is_enabled(LOG_INFO));
@@ -128,11 +100,11 @@ static void a_line_for_machines_is_one_json_object(void **state) {
     (void)state;
     struct buffer text = {0};
     json_t *line = NULL;
-    struct capture capture = capture_start();
+    struct log_capture capture = log_capture_start();
     log_line(LOG_WARNING, "a \"message\"", LOG_TEXT("text", "x\n\"y\""),
              LOG_BYTES("bytes", BYTES("a\0\xff")), LOG_NUMBER("number", -7),
              LOG_TEXT("none", NULL));
-    capture_end(&capture, &text);
+    log_capture_end(&capture, &text);
     assert_int_equal(text.data[text.size - 1], '\n');
     assert_int_equal(json_parse(buffer_bytes(&text), &line, NULL), STATUS_OK);
     assert_int_equal(json_object_size(line), 7);
@@ -155,9 +127,9 @@ static void a_long_value_is_cut_and_a_long_line_is_whole(void **state) {
     memset(value, 'x', sizeof value - 1);
     value[sizeof value - 1] = '\0';
     struct buffer text = {0};
-    struct capture capture = capture_start();
+    struct log_capture capture = log_capture_start();
     log_line(LOG_INFO, "long", LOG_TEXT("a", value), LOG_TEXT("b", value), LOG_TEXT("c", "end"));
-    capture_end(&capture, &text);
+    log_capture_end(&capture, &text);
     assert_int_equal(text.size, TIME_SIZE + strlen(" info  long a= b= c=end\n") + 2 * (size_t)2048);
     assert_true(bytes_end_with(buffer_bytes(&text), BYTES("xx c=end\n")));
     buffer_clear(&text);
@@ -175,14 +147,14 @@ static void lines_of_several_threads_do_not_mix(void **state) {
     static const char *const names[] = {"aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"};
     pthread_t threads[ARRAY_LENGTH(names)];
     struct buffer text = {0};
-    struct capture capture = capture_start();
+    struct log_capture capture = log_capture_start();
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         assert_int_equal(pthread_create(&threads[i], NULL, write_lines, (void *)names[i]), 0);
     }
     for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
         pthread_join(threads[i], NULL);
     }
-    capture_end(&capture, &text);
+    log_capture_end(&capture, &text);
     struct bytes rest = buffer_bytes(&text);
     size_t lines = 0;
     while (rest.size > 0) {

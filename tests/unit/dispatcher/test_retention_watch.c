@@ -2,8 +2,7 @@
 // keeps events for a few milliseconds in name only, so every event is old at the next look.
 #include "dispatcher_test.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
+#include "tests/support/log_capture.h"
 
 #define SHORT_MS 10
 #define LONG_MS (INT64_C(3600) * 1000)
@@ -128,12 +127,8 @@ static void a_node_that_ends_shows_nothing_at_risk(void **state) {
     assert_int_equal(at_risk("detached"), 0);
 }
 
-static size_t count_warnings(int file) {
-    char text[16384];
+static size_t count_warnings(const char *text) {
     size_t count = 0;
-    ssize_t size = pread(file, text, sizeof text - 1, 0);
-    assert_true(size >= 0);
-    text[size] = '\0';
     for (const char *at = strstr(text, WARNING); at; at = strstr(at + 1, WARNING)) {
         count++;
     }
@@ -142,11 +137,9 @@ static size_t count_warnings(int file) {
 
 static void the_warning_comes_once_for_each_time_that_the_risk_begins(void **state) {
     struct dispatcher_test *test = *state;
-    int file = memfd_create("log", MFD_CLOEXEC);
-    int old_stderr = dup(STDERR_FILENO);
     test_subscribe(test, "s", "/hold", NULL);
     test_start_dispatcher(test);
-    assert_int_equal(dup2(file, STDERR_FILENO), STDERR_FILENO);
+    struct log_capture capture = log_capture_start();
     test_emit_id(test, "old");
     await_at_risk("live", 1);
     test_emit_id(test, "older by the next look");
@@ -156,10 +149,10 @@ static void the_warning_comes_once_for_each_time_that_the_risk_begins(void **sta
     put_paused(test, "q", "true");
     test_emit_id(test, "of three");
     await_at_risk("detached", 2);
-    assert_int_equal(dup2(old_stderr, STDERR_FILENO), STDERR_FILENO);
-    close(old_stderr);
-    assert_int_equal(count_warnings(file), 3);
-    close(file);
+    struct buffer text = {0};
+    log_capture_end(&capture, &text);
+    assert_int_equal(count_warnings(text.data), 3);
+    buffer_clear(&text);
     test_let_go(test, false);
     test_close_dispatcher(test);
 }

@@ -1,8 +1,10 @@
 // What is special about reading from the Kafka kind, against librdkafka's mock cluster: groups,
 // what retention removes, and slices.
+#include "tests/support/log_capture.h"
 #include "tests/unit/event_log/kafka_log_test.h"
 
 // Kafka's numbers of the requests.
+#define FETCH_REQUEST 1
 #define LIST_OFFSETS_REQUEST 2
 #define OFFSET_COMMIT_REQUEST 8
 
@@ -166,6 +168,28 @@ static void what_comes_while_a_time_is_looked_up_is_not_passed_over(void **state
     event_log_time_query_clear(&answer.query);
 }
 
+// The broker holds its answer back, as it does where a partition ends with what no reader sees.
+static void a_slice_that_waits_when_the_log_is_closed_is_no_failure(void **state) {
+    struct fixture *fixture = *state;
+    create_plain(fixture);
+    assert_int_equal(append_numbers(fixture->log, &fixture->loop, NULL, 3), 3);
+    int no_error = 0, answer_ms = 3600 * 1000;
+    rd_kafka_mock_broker_push_request_error_rtts(fixture->mock, BROKER, FETCH_REQUEST, 1, no_error,
+                                                 answer_ms);
+    struct pending_slice pending = {.slice = {.from_offset = 0, .wait_ms = 60000}};
+    struct log_capture capture = log_capture_start();
+    pending_slice_start(&pending, fixture->log, &fixture->loop);
+    await_one_held_back(fixture, FETCH_REQUEST, 1);
+    event_log_close(fixture->log, 5000);
+    pending_slice_await(&pending);
+    struct buffer text = {0};
+    log_capture_end(&capture, &text);
+    assert_int_equal(pending.slice.status, STATUS_CLOSED);
+    assert_string_equal(text.data, "");
+    buffer_clear(&text);
+    event_log_slice_clear(&pending.slice);
+}
+
 int main(int argument_count, char **arguments) {
     if (argument_count > 1) {
         cmocka_set_test_filter(arguments[1]);
@@ -177,6 +201,7 @@ int main(int argument_count, char **arguments) {
         RULE(a_slice_goes_on_where_the_log_begins_now),
         RULE(slices_fail_while_the_brokers_are_away_and_work_again),
         RULE(what_comes_while_a_time_is_looked_up_is_not_passed_over),
+        RULE(a_slice_that_waits_when_the_log_is_closed_is_no_failure),
     };
     return cmocka_run_group_tests_name("event_log_kafka_reading", rules, NULL, NULL);
 }
