@@ -13,9 +13,14 @@ static enum status get(const struct egctl_flags *flags, const char *url, json_t 
     enum status status = egctl_request(flags, "GET", url, NULL, (struct bytes){0}, &answer, error);
     if (status == STATUS_OK && answer.status != 200) {
         egctl_answer_error(&answer, error);
-        return STATUS_FAILED;
+        status = STATUS_FAILED;
     }
-    return status == STATUS_OK ? json_parse(buffer_bytes(&answer.body), ret_value, error) : status;
+    if (status == STATUS_OK) {
+        status = json_parse(buffer_bytes(&answer.body), ret_value, error);
+    }
+    // There are as many answers as subscriptions.
+    buffer_clear(&answer.body);
+    return status;
 }
 
 static enum status add_row(const struct egctl_flags *flags, const char *id, json_t *rows,
@@ -48,6 +53,8 @@ static enum status add_all(const struct egctl_flags *flags, json_t *rows, struct
                              rows, error);
         }
     }
+    json_decref(list);
+    buffer_clear(&url);
     return status;
 }
 

@@ -37,6 +37,7 @@ static enum status take_look(const struct egctl_flags *flags, struct look *ret_l
         status = STATUS_FAILED;
     }
     if (status != STATUS_OK) {
+        buffer_clear(&answer.body); // It looks again and again.
         return status;
     }
     *ret_look = (struct look){.text = answer.body, .at_us = clock_monotonic_us()};
