@@ -55,8 +55,11 @@ static void open_index(struct event_store *store) {
         return;
     }
     store->follower = event_follower_create(store->log, store->loop, store->index);
-    store->redrives = redrives_create(&(struct redrives_options){
-        store->log, store->registry, store->loop, store->index, store->node_id});
+    store->redrives = redrives_create(&(struct redrives_options){.log = store->log,
+                                                                 .registry = store->registry,
+                                                                 .loop = store->loop,
+                                                                 .index = store->index,
+                                                                 .node_id = store->node_id});
 }
 
 static void reopen_expired(struct event_loop_timer *timer) {

@@ -13,9 +13,9 @@
 #include "core/base/memory.h"
 
 #define RUNS_MAX 8 // at once, of different spaces
-#define LOOK_US 1000000
+#define LOOK_MS 1000
+#define MISSING_MS 2000
 #define TRUST_US 5000000 // shorter than the session of a node that is gone
-#define MISSING_US 2000000
 #define SWEEP_US (INT64_C(3600) * 1000000)
 #define EDITS_MAX 16
 
@@ -34,6 +34,7 @@ struct redrives {
     size_t missing_count;
     const struct snapshot *snapshot;
 
+    int64_t look_us, missing_us;
     struct registry_members_query members;
     bool is_asking;
     struct event_loop_timer look_timer, sweep_timer;
@@ -212,7 +213,8 @@ static void look_at_owner(void *context, struct bytes space, struct bytes id,
         return;
     }
     bool is_free = redrive->owner.size == 0;
-    if (is_free || clock_monotonic_us() - missing_since(redrives, redrive->owner) >= MISSING_US) {
+    if (is_free ||
+        clock_monotonic_us() - missing_since(redrives, redrive->owner) >= redrives->missing_us) {
         add_take_over(redrives, redrive);
     }
 }
@@ -237,7 +239,7 @@ static void count_unfinished(void *context, struct bytes space, struct bytes id,
 
 static void members_listed(struct registry_members_query *query);
 
-// While there is anything to be done, and not more than once a second.
+// While there is anything to be done, and not more often than it looks.
 static void ask_for_members(struct redrives *redrives) {
     struct search search = {.redrives = redrives};
     snapshot_each(redrives->snapshot, RESOURCE_REDRIVE, (struct bytes){0}, count_unfinished,
@@ -286,7 +288,7 @@ static void members_listed(struct registry_members_query *query) {
     struct redrives *redrives = CONTAINER_OF(query, struct redrives, members);
     redrives->is_asking = false;
     if (!redrives->driver.is_stopping) {
-        event_loop_timer_start(redrives->driver.loop, &redrives->look_timer, LOOK_US);
+        event_loop_timer_start(redrives->driver.loop, &redrives->look_timer, redrives->look_us);
     }
     if (query->status == STATUS_OK) {
         redrives->driver.trusted_until_us = clock_monotonic_us() + TRUST_US;
@@ -333,6 +335,8 @@ struct redrives *redrives_create(const struct redrives_options *options) {
                                                .index = options->index,
                                                .node_id = bytes_of_text(options->node_id),
                                                .run_ended = run_ended};
+    redrives->look_us = 1000 * (options->look_ms > 0 ? options->look_ms : LOOK_MS);
+    redrives->missing_us = 1000 * (options->missing_ms > 0 ? options->missing_ms : MISSING_MS);
     redrives->look_timer.expired = look_expired;
     redrives->sweep_timer.expired = sweep_expired;
     redrives->look_task.run = look_posted;

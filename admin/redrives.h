@@ -22,6 +22,8 @@ struct redrives_options {
     struct event_loop *loop;
     struct event_index *index;
     const char *node_id; // as among the members; stays the caller's
+    int64_t look_ms;     // between two looks at the members; 0 = a second
+    int64_t missing_ms;  // an owner must be missing for that long; 0 = two seconds
 };
 struct redrives *redrives_create(const struct redrives_options *options);
 // Begins nothing more. stopped is called, later, when nothing is inside any more.

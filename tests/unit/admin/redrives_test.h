@@ -445,7 +445,9 @@ static void start_on_loop(void *context) {
                                                                    .registry = fixture->registry,
                                                                    .loop = fixture->loop.loop,
                                                                    .index = fixture->index,
-                                                                   .node_id = fixture->node_id});
+                                                                   .node_id = fixture->node_id,
+                                                                   .look_ms = 20,
+                                                                   .missing_ms = 40});
 }
 
 static void start_redrives(struct redrives_fixture *fixture, const char *node_id) {
