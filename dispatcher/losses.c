@@ -4,9 +4,11 @@
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/base/metrics.h"
+#include "core/base/text.h"
 #include "core/registry/snapshot.h"
 #include "dispatcher/cursor.h"
 #include "dispatcher/cursor_post.h"
+#include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/lane.h"
 #include "dispatcher/partition.h"
 
@@ -167,6 +169,46 @@ void losses_note_live(struct partition *partition, int64_t from, int64_t first) 
         if (!subscriptions[i]->is_sync && is_live(partition, subscriptions[i], first)) {
             losses_note(partition, subscriptions[i], from, first);
         }
+    }
+}
+
+// Whether it asked for events already when some of that time were new.
+static bool has_waited_since(const struct subscription *subscription, int64_t time_ms) {
+    int64_t since_us;
+    if (subscription->is_sync || timestamp_parse(subscription->created, &since_us) != STATUS_OK) {
+        return false;
+    }
+    bool begins_later =
+        subscription->start == SUBSCRIPTION_START_TIME && subscription->start_ms > since_us / 1000;
+    return (begins_later ? subscription->start_ms : since_us / 1000) < time_ms;
+}
+
+void losses_oldest_came(struct partition *partition, int64_t stored_ms) {
+    int64_t first = partition->losses.unread_until;
+    if (first == 0) {
+        return;
+    }
+    size_t count;
+    bool are_lost = false;
+    const struct subscription *const *subscriptions =
+        snapshot_subscriptions(partition->lane->snapshot, &count);
+    partition->losses.unread_until = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (has_waited_since(subscriptions[i], stored_ms)) {
+            losses_note(partition, subscriptions[i], 0, first);
+            are_lost = true;
+        }
+    }
+    if (are_lost) {
+        metric_add(dispatcher_metrics()->events_lost, first);
+    }
+}
+
+void losses_note_unread(struct partition *partition, int64_t first) {
+    struct event_log *log = partition->lane->log;
+    partition->losses.unread_until = first;
+    if (event_log_reader_end_offset(partition->reader, partition->number) == first) {
+        losses_oldest_came(partition, clock_wall_us() / 1000 - event_log_keeps_ms(log));
     }
 }
 

@@ -26,7 +26,8 @@ struct subscription;
 struct losses {
     struct loss *buckets[LOSSES_BUCKETS];
     size_t count;
-    size_t inside; // of them are counts that the log has not confirmed
+    size_t inside;        // of them are counts that the log has not confirmed
+    int64_t unread_until; // what lies below was removed unread and is not counted yet; 0 = none
 };
 
 // From the log: what was counted by an earlier owner.
@@ -36,6 +37,12 @@ void losses_note(struct partition *partition, const struct subscription *subscri
                  int64_t first);
 // Likewise for all that were at the live position of the partition. Needs the lane's snapshot.
 void losses_note_live(struct partition *partition, int64_t from, int64_t first);
+// Likewise where nobody has been on the partition before: all below first was removed unread. Lost
+// to whoever subscribed before the oldest event that is left was stored, which is known when that
+// comes; where none is left, before the time that the log keeps events for.
+void losses_note_unread(struct partition *partition, int64_t first);
+// The oldest event that is left. Nothing where nothing waits for it.
+void losses_oldest_came(struct partition *partition, int64_t stored_ms);
 // The lane has a new snapshot: forgets those of subscriptions that are gone. Their records go when
 // somebody claims the partition.
 void losses_configuration_changed(struct partition *partition);

@@ -183,6 +183,9 @@ void partition_take(struct partition *partition, const struct taken_record *reco
     assert(partition->state == PARTITION_FED);
     lane_refresh(partition->lane);
     lane_mark(partition->lane, partition);
+    if (is_of_events(partition) && count > 0) {
+        losses_oldest_came(partition, records[0].stored_ms);
+    }
     for (size_t i = 0; i < count; i++) {
         if (records[i].event) {
             take_record(partition, &records[i]);
@@ -233,12 +236,15 @@ static void take_early(struct partition *partition) {
 }
 
 // What lies below the live record was finished. Where the group has lost its position, and the log
-// begins beyond that record, what lies between was not.
+// begins beyond that record, what lies between was not. The first owner writes one at once.
 static void note_skipped(struct partition *partition, const struct cursor_record *live) {
     int64_t begin = partition->committed;
     if (!partition->had_commit && live && live->position < begin) {
         metric_add(dispatcher_metrics()->events_lost, begin - live->position);
         losses_note_live(partition, live->position, begin);
+    }
+    if (!partition->had_commit && !live) {
+        losses_note_unread(partition, begin);
     }
     if (partition->skipped_to > 0) {
         int64_t from = partition->skipped_from;

@@ -150,15 +150,84 @@ all_that_goes_together_with_the_position_is_counted_for_who_is_live_and_who_is_n
     assert_int_equal(lost_of(test, "p"), 10);
 }
 
+#define LONG_AGO "2001-01-01T00:00:00Z"
+
+// more: further members, each with a comma before it.
+static void put_created(struct dispatcher_test *test, const char *id, const char *created,
+                        const char *more) {
+    char document[512];
+    snprintf(
+        document, sizeof document,
+        "{\"space\":\"default\",\"subscriptionId\":\"%s\",\"type\":\"async\",\"eventType\":"
+        "\"test\",\"functionId\":\"f\",\"method\":\"POST\",\"path\":\"/\",\"created\":\"%s\"%s}",
+        id, created, more);
+    test_put_function(test, "f", "/ok");
+    test_put(test, RESOURCE_SUBSCRIPTION, id, document);
+}
+
+static void put_created_ago(struct dispatcher_test *test, const char *id, int64_t ago_us) {
+    char created[TIMESTAMP_TEXT_SIZE];
+    timestamp_format(clock_wall_us() - ago_us, created);
+    put_created(test, id, created, "");
+}
+
 static void who_subscribes_for_the_first_time_has_lost_nothing(void **state) {
     struct dispatcher_test *test = *state;
+    int64_t before = metric_value(dispatcher_metrics()->events_lost);
     test_emit_numbers(test, 5);
     event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 4);
-    test_subscribe(test, "a", "/ok", NULL);
+    put_created_ago(test, "a", 0);
     test_start_dispatcher(test);
     test_await_calls(test, "/ok", "4", 1);
     test_close_dispatcher(test);
     assert_int_equal(lost_of(test, "a"), 0);
+    assert_int_equal(metric_value(dispatcher_metrics()->events_lost), before);
+}
+
+static void
+what_nobody_read_is_lost_to_whoever_had_subscribed_before_and_counted_once(void **state) {
+    struct dispatcher_test *test = *state;
+    int64_t before = metric_value(dispatcher_metrics()->events_lost);
+    put_created(test, "there", LONG_AGO, "");
+    put_created(test, "early", LONG_AGO, ",\"start\":\"earliest\"");
+    put_created(test, "for later", LONG_AGO, ",\"start\":\"2201-01-01T00:00:00Z\"");
+    put_created(test, "nobody knows", "", "");
+    test_emit_numbers(test, 5);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 4);
+    put_created_ago(test, "late", 0);
+    for (size_t run = 1; run <= 2; run++) {
+        test_start_dispatcher(test);
+        test_emit_id(test, "last");
+        test_await_calls(test, "/ok", "last", 4 * run);
+        test_close_dispatcher(test);
+        assert_int_equal(lost_of(test, "there"), 4);
+        assert_int_equal(lost_of(test, "early"), 4);
+        assert_int_equal(lost_of(test, "for later"), 0);
+        assert_int_equal(lost_of(test, "nobody knows"), 0);
+        assert_int_equal(lost_of(test, "late"), 0);
+        assert_int_equal(metric_value(dispatcher_metrics()->events_lost), before + 4);
+    }
+}
+
+#define HOUR_US (INT64_C(3600) * 1000000)
+
+// No event is left that tells a time: what was removed is as old as the log keeps events.
+static void where_nothing_is_left_it_is_lost_to_whoever_had_subscribed_that_long_ago(void **state) {
+    struct dispatcher_test *test = *state;
+    int64_t before = metric_value(dispatcher_metrics()->events_lost);
+    event_log_memory_set_keeps(test->log, HOUR_US / 1000);
+    put_created_ago(test, "longer", 2 * HOUR_US);
+    put_created_ago(test, "not so long", HOUR_US / 2);
+    test_emit_numbers(test, 5);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 5);
+    test_start_dispatcher(test);
+    test_await_metric(dispatcher_metrics()->events_lost, before + 5);
+    test_emit_id(test, "first");
+    test_await_calls(test, "/ok", "first", 2);
+    test_close_dispatcher(test);
+    assert_int_equal(lost_of(test, "longer"), 5);
+    assert_int_equal(lost_of(test, "not so long"), 0);
+    assert_int_equal(metric_value(dispatcher_metrics()->events_lost), before + 5);
 }
 
 // Whichever record of a cursor fails, and whenever it ends: nothing is counted twice or forgotten.
@@ -250,6 +319,8 @@ int main(void) {
         TEST(a_position_that_the_group_has_forgotten_is_counted_from_where_the_log_knows_it),
         TEST(all_that_goes_together_with_the_position_is_counted_for_who_is_live_and_who_is_not),
         TEST(who_subscribes_for_the_first_time_has_lost_nothing),
+        TEST(what_nobody_read_is_lost_to_whoever_had_subscribed_before_and_counted_once),
+        TEST(where_nothing_is_left_it_is_lost_to_whoever_had_subscribed_that_long_ago),
         cmocka_unit_test(the_nth_record_may_fail),
         TEST(what_was_counted_goes_with_its_subscription),
         TEST(a_count_that_is_not_confirmed_holds_nothing_up_when_its_subscription_goes),
