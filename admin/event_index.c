@@ -8,12 +8,15 @@
 
 #include "admin/event_index_private.h"
 #include "core/base/log_line.h"
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 
 // To change the schema: raise the version. A file of another one is thrown away.
 #define APPLICATION_ID 0x45474978 // "EGIx"
 #define SCHEMA_VERSION 3
 #define TRIM_OFFSETS 2000
+// So far one node's clock may be ahead of another's while both are right.
+#define CLOCKS_DIFFER_US INT64_C(60000000)
 // The state of an event is that of its worst delivery: 0 none, 1 delivered, 2 waiting, 3 failed.
 static const char schema[] =
     "CREATE TABLE meta(identity TEXT NOT NULL);"
@@ -80,7 +83,8 @@ static const char *const texts[INDEX_STATEMENT_COUNT] = {
         "ON CONFLICT DO UPDATE SET kind = excluded.kind, attempts = excluded.attempts, status = "
         "excluded.status, duration_us = excluded.duration_us, reason = excluded.reason, answer = "
         "excluded.answer, next_us = excluded.next_us, node = excluded.node, time_us = "
-        "excluded.time_us, state = excluded.state WHERE excluded.time_us >= deliveries.time_us",
+        "excluded.time_us, state = excluded.state WHERE excluded.time_us >= deliveries.time_us OR "
+        "deliveries.time_us > ?15",
     [INDEX_SET_EVENT_STATE] =
         "UPDATE events SET state = (SELECT max(state) FROM deliveries WHERE "
         "partition = ?1 AND offset = ?2) WHERE partition = ?1 AND offset = ?2",
@@ -135,12 +139,12 @@ static const char *const texts[INDEX_STATEMENT_COUNT] = {
     [INDEX_NOTE_SUCCESS] =
         "INSERT INTO results VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, 0, NULL, NULL, 0, 0, NULL, NULL) "
         "ON CONFLICT DO UPDATE SET partition = ?3, offset = ?4, success_us = ?5, success_id = ?6, "
-        "success_source = ?7 WHERE ?5 >= success_us",
+        "success_source = ?7 WHERE ?5 >= success_us OR success_us > ?8",
     [INDEX_NOTE_ERROR] =
         "INSERT INTO results VALUES(?1, ?2, ?3, ?4, 0, NULL, NULL, ?5, ?6, ?7, ?8, ?9, ?10, ?11) "
         "ON CONFLICT DO UPDATE SET partition = ?3, offset = ?4, error_us = ?5, error_id = ?6, "
         "error_source = ?7, status = ?8, attempts = ?9, reason = ?10, answer = ?11 "
-        "WHERE ?5 >= error_us",
+        "WHERE ?5 >= error_us OR error_us > ?12",
     [INDEX_GET_RESULTS] =
         "SELECT success_us, success_id, success_source, error_us, error_id, error_source, status, "
         "attempts, reason, answer FROM results WHERE space = ?1 AND subscription = ?2",
@@ -148,10 +152,11 @@ static const char *const texts[INDEX_STATEMENT_COUNT] = {
         "SELECT count(*) FROM deliveries INDEXED BY deliveries_waiting WHERE state = 2 AND space = "
         "?1 AND subscription = ?2 AND time_us >= ?3 AND attempts > 0",
     [INDEX_TRIM_RESULTS] = "DELETE FROM results WHERE partition = ?1 AND offset < ?2",
-    [INDEX_SET_IN_FLIGHT] = "INSERT INTO in_flight VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO "
-                            "UPDATE SET count = ?5, time_us = ?6 WHERE ?6 >= time_us",
+    [INDEX_SET_IN_FLIGHT] =
+        "INSERT INTO in_flight VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO "
+        "UPDATE SET count = ?5, time_us = ?6 WHERE ?6 >= time_us OR time_us > ?7",
     [INDEX_REMOVE_IN_FLIGHT] = "DELETE FROM in_flight WHERE space = ?1 AND subscription = ?2 AND "
-                               "node = ?3 AND lane = ?4 AND time_us <= ?5",
+                               "node = ?3 AND lane = ?4 AND (time_us <= ?5 OR time_us > ?6)",
     [INDEX_FORGET_IN_FLIGHT] = "DELETE FROM in_flight WHERE time_us < ?1",
     [INDEX_GET_IN_FLIGHT] = "SELECT coalesce(sum(count), 0) FROM in_flight WHERE space = ?1 AND "
                             "subscription = ?2 AND time_us >= ?3",
@@ -345,6 +350,7 @@ int64_t event_index_position(struct event_index *index, enum event_log_stream st
 
 void event_index_begin(struct event_index *index) {
     index->has_failed = false;
+    index->believed_until_us = clock_wall_us() + CLOCKS_DIFFER_US;
     (void)index_run(index, INDEX_BEGIN);
 }
 
@@ -393,6 +399,7 @@ void event_index_add_outcome(struct event_index *index, const struct log_place *
     index_bind_bytes(statement, 12, index_cut(outcome->node));
     sqlite3_bind_int64(statement, 13, outcome->time_us);
     sqlite3_bind_int(statement, 14, state_of(outcome->kind));
+    sqlite3_bind_int64(statement, 15, index->believed_until_us);
     (void)index_run(index, INDEX_ADD_DELIVERY);
     if (sqlite3_changes(index->db) > 0) {
         bind_place(index->statements[INDEX_SET_EVENT_STATE], outcome->partition, outcome->offset);

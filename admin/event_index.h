@@ -32,15 +32,17 @@ int64_t event_index_position(struct event_index *index, enum event_log_stream st
 void event_index_begin(struct event_index *index);
 void event_index_add_event(struct event_index *index, const struct stored_record *stored,
                            const struct event *event);
-// An outcome that is older than what is known of that delivery changes nothing. place is where it
-// lies in eg.outcome.
+// An outcome that is older than what is known of that delivery changes nothing, unless that is of a
+// time that has not come yet: somebody's clock was ahead then. place is where it lies in
+// eg.outcome.
 struct log_place {
     int32_t partition;
     int64_t offset;
 };
 void event_index_add_outcome(struct event_index *index, const struct log_place *place,
                              const struct outcome *outcome);
-// How many calls run, as a node has told; what it told before is replaced. now_us: wall clock.
+// How many calls run, as a node has told; what it told before is replaced, likewise. now_us: wall
+// clock.
 // What was told too long ago is passed over: its node has told otherwise since, or is gone.
 void event_index_add_in_flight(struct event_index *index, const struct in_flight_count *count,
                                int64_t now_us);

@@ -54,6 +54,7 @@ struct event_index {
     sqlite3_stmt *statements[INDEX_STATEMENT_COUNT];
     int64_t results_trimmed_us; // monotonic
     bool has_failed;            // since begin
+    int64_t believed_until_us;  // a time that lies beyond is of a clock that was ahead
     char reason[256];
 };
 

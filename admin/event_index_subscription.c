@@ -40,7 +40,9 @@ static void bind_result(sqlite3_stmt *statement, const struct log_place *place,
 void index_note_result(struct event_index *index, const struct log_place *place,
                        const struct outcome *outcome) {
     if (outcome->kind == OUTCOME_DELIVERED) {
-        bind_result(index->statements[INDEX_NOTE_SUCCESS], place, outcome);
+        sqlite3_stmt *statement = index->statements[INDEX_NOTE_SUCCESS];
+        bind_result(statement, place, outcome);
+        sqlite3_bind_int64(statement, 8, index->believed_until_us);
         (void)index_run(index, INDEX_NOTE_SUCCESS);
     } else if (is_failure(outcome)) {
         sqlite3_stmt *statement = index->statements[INDEX_NOTE_ERROR];
@@ -49,6 +51,7 @@ void index_note_result(struct event_index *index, const struct log_place *place,
         sqlite3_bind_int64(statement, 9, outcome->attempt);
         index_bind_bytes(statement, 10, index_cut(outcome->reason));
         index_bind_bytes(statement, 11, index_cut(outcome->answer));
+        sqlite3_bind_int64(statement, 12, index->believed_until_us);
         (void)index_run(index, INDEX_NOTE_ERROR);
     }
 }
@@ -83,8 +86,10 @@ void event_index_add_in_flight(struct event_index *index, const struct in_flight
     if (number == INDEX_SET_IN_FLIGHT) {
         sqlite3_bind_int64(statement, 5, count->count);
         sqlite3_bind_int64(statement, 6, count->time_us);
+        sqlite3_bind_int64(statement, 7, index->believed_until_us);
     } else {
         sqlite3_bind_int64(statement, 5, count->time_us);
+        sqlite3_bind_int64(statement, 6, index->believed_until_us);
     }
     (void)index_run(index, number);
 }

@@ -43,6 +43,11 @@ def await_number(function, number, what):
     wait_until(lambda: any(call.json()["data"]["number"] == number for call in function.received()), 60, what)
 
 
+def statuses(gateway):
+    """Of all events that are left: retention goes by the clock, too."""
+    return [event["status"] for event in gateway.config("GET", "/v1/spaces/default/events").json()["events"]]
+
+
 class Failing:
     """A function that answers 503 until it is told otherwise; keeps what it has taken."""
 
@@ -65,26 +70,34 @@ HOURS = {"an hour back": (-1, -1), "a month back": (-720, -720), "ahead": (0.5, 
 @pytest.mark.parametrize("to", HOURS)
 def test_when_the_clock_is_set_everything_goes_on(to, clock, store, make_gateway, store_arguments, make_function):
     hours = HOURS[to][0 if store == "kafka" else 1]
-    good, failing = make_function(), Failing(make_function)
+    good, failing, late = make_function(), Failing(make_function), Failing(make_function)
+    delivery = {"retry": {"initialMs": 3000, "maxMs": 5000, "maxAttempts": 100}}
     gateway = make_gateway([*store_arguments, "--retry-time-divisor", DIVISOR], environment=clock.environment)
     gateway.register_event_type("number")
     for name, function in (("good", good), ("failing", failing.function)):
         gateway.register_function(name, function.url)
-        gateway.subscribe(name, "number", delivery={"retry": {"initialMs": 3000, "maxMs": 5000, "maxAttempts": 100}})
+        gateway.subscribe(name, "number", delivery=delivery)
     for number in range(2):
         emit(gateway, number)
     await_number(good, 1, "what is live")
     wait_until(lambda: gateway.metrics()["eventgateway_retries_waiting"] >= 2, 60, "retries that wait in tiers")
 
     clock.set(hours * HOUR_S)
+    gateway.register_function("late", late.function.url)
+    gateway.subscribe("late", "number", delivery=delivery)
     emit(gateway, 20)
     await_number(good, 20, "what is live afterwards")
     failing.is_back.set()
     wait_until(lambda: failing.taken >= {0, 1, 20}, 60, "all retries, of what was parked before as well")
 
+    wait_until(lambda: late.function.received() and statuses(gateway).count("waiting") == 1, 60, "what is left to be done")
     clock.set(0)
+    late.is_back.set()
     emit(gateway, 21)
     await_number(good, 21, "what is live after it was set again")
     wait_until(lambda: 21 in failing.taken, 60, "what is live after it was set again")
+    wait_until(lambda: late.taken == {20, 21}, 60, "what failed while it was set")
+    # An outcome of a time that has not come yet is not the last word.
+    wait_until(lambda: set(statuses(gateway)) == {"delivered"}, 60, "the outcomes of all")
     assert gateway.config("GET", "/v1/health/ready").status_code == 200
     assert gateway.config("GET", "/v1/spaces/default/deadletters").json()["deadLetters"] == []

@@ -15,6 +15,7 @@
 
 #include <jansson.h>
 
+#include "core/base/clock.h"
 #include "core/base/memory.h"
 #include "core/events/event_builder.h"
 

@@ -98,6 +98,30 @@ static void an_event_shows_what_came_of_its_deliveries(void **state) {
     assert_null(find(fixture, "4")); // of another space
 }
 
+#define HOUR_US (INT64_C(3600) * 1000000)
+
+// The clock of who delivers is set ahead, and right again.
+static void an_outcome_of_a_time_that_has_not_come_gives_way_to_the_next_one(void **state) {
+    struct fixture *fixture = *state;
+    int64_t now_us = clock_wall_us();
+    add_examples(fixture);
+    add_outcome(fixture, OUTCOME_RETRY, 1, now_us + HOUR_US);
+    add_outcome(fixture, OUTCOME_DELIVERED, 2, now_us);
+    assert_delivery(fixture, "delivered", "delivered", 2);
+    // Its time is right again: an older one that comes late changes nothing.
+    add_outcome(fixture, OUTCOME_RETRY, 1, now_us - 1);
+    assert_delivery(fixture, "delivered", "delivered", 2);
+}
+
+static void clocks_of_nodes_may_differ_by_seconds(void **state) {
+    struct fixture *fixture = *state;
+    int64_t now_us = clock_wall_us();
+    add_examples(fixture);
+    add_outcome(fixture, OUTCOME_DELIVERED, 2, now_us + 10000000);
+    add_outcome(fixture, OUTCOME_RETRY, 1, now_us + 9000000);
+    assert_delivery(fixture, "delivered", "delivered", 2);
+}
+
 static void letters_are_listed_until_they_are_marked(void **state) {
     struct fixture *fixture = *state;
     event_index_begin(fixture->index);
@@ -163,6 +187,8 @@ int main(void) {
         RULE(pages_follow_each_other_without_gap_or_repetition),
         RULE(a_cursor_of_somebody_else_is_refused),
         RULE(an_event_shows_what_came_of_its_deliveries),
+        RULE(an_outcome_of_a_time_that_has_not_come_gives_way_to_the_next_one),
+        RULE(clocks_of_nodes_may_differ_by_seconds),
         RULE(letters_are_listed_until_they_are_marked),
         RULE(letters_are_redriven_oldest_first_from_a_place_on),
     };

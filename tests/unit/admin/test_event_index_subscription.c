@@ -61,6 +61,24 @@ static void a_subscription_shows_how_it_went_lately(void **state) {
     json_decref(answer);
 }
 
+static void what_lies_ahead_of_the_clock_gives_way(void **state) {
+    struct fixture *fixture = *state;
+    int64_t now_us = clock_wall_us(), ahead_us = now_us + INT64_C(3600) * 1000000;
+    add_outcome(fixture, OUTCOME_RETRY, 1, ahead_us);
+    add_outcome(fixture, OUTCOME_DELIVERED, 2, ahead_us);
+    json_t *ahead = describe(fixture, "sub", 0, now_us);
+    add_outcome(fixture, OUTCOME_RETRY, 1, now_us);
+    add_outcome(fixture, OUTCOME_DELIVERED, 2, now_us);
+    json_t *answer = describe(fixture, "sub", 0, now_us);
+    const char *const results[] = {"lastSuccess", "lastError"};
+    for (size_t i = 0; i < ARRAY_LENGTH(results); i++) {
+        assert_string_not_equal(text_in(answer, results[i], "time"),
+                                text_in(ahead, results[i], "time"));
+    }
+    json_decref(ahead);
+    json_decref(answer);
+}
+
 static void what_was_before_a_subscription_is_not_its_own(void **state) {
     struct fixture *fixture = *state;
     add_outcome(fixture, OUTCOME_RETRY, 1, 5000000);
@@ -89,8 +107,8 @@ static void results_go_with_the_outcome_that_the_log_has_removed(void **state) {
     json_decref(answer);
 }
 
-static void tell_calls(struct fixture *fixture, const char *node, uint32_t lane, uint32_t count,
-                       int64_t time_us) {
+static void tell_calls_at(struct fixture *fixture, const char *node, uint32_t lane, uint32_t count,
+                          int64_t time_us, int64_t now_us) {
     const struct in_flight_count told = {.space = BYTES("team1"),
                                          .subscription_id = BYTES("sub"),
                                          .node = bytes_of_text(node),
@@ -98,8 +116,13 @@ static void tell_calls(struct fixture *fixture, const char *node, uint32_t lane,
                                          .count = count,
                                          .time_us = time_us};
     event_index_begin(fixture->index);
-    event_index_add_in_flight(fixture->index, &told, NOW_US);
+    event_index_add_in_flight(fixture->index, &told, now_us);
     commit(fixture);
+}
+
+static void tell_calls(struct fixture *fixture, const char *node, uint32_t lane, uint32_t count,
+                       int64_t time_us) {
+    tell_calls_at(fixture, node, lane, count, time_us, NOW_US);
 }
 
 static void assert_in_flight(struct fixture *fixture, int64_t now_us, int expected) {
@@ -125,12 +148,25 @@ static void calls_that_run_are_the_sum_of_what_was_told_last(void **state) {
     assert_in_flight(fixture, NOW_US + 60000000, 0);
 }
 
+static void calls_that_were_told_ahead_of_the_clock_are_replaced(void **state) {
+    struct fixture *fixture = *state;
+    int64_t now_us = clock_wall_us(), ahead_us = now_us + INT64_C(3600) * 1000000;
+    tell_calls_at(fixture, "a", 0, 3, ahead_us, ahead_us);
+    tell_calls_at(fixture, "a", 1, 4, ahead_us, ahead_us);
+    assert_in_flight(fixture, now_us, 7);
+    tell_calls_at(fixture, "a", 0, 2, now_us, now_us);
+    tell_calls_at(fixture, "a", 1, 0, now_us, now_us);
+    assert_in_flight(fixture, now_us, 2);
+}
+
 int main(void) {
     const struct CMUnitTest rules[] = {
         RULE(a_subscription_shows_how_it_went_lately),
+        RULE(what_lies_ahead_of_the_clock_gives_way),
         RULE(what_was_before_a_subscription_is_not_its_own),
         RULE(results_go_with_the_outcome_that_the_log_has_removed),
         RULE(calls_that_run_are_the_sum_of_what_was_told_last),
+        RULE(calls_that_were_told_ahead_of_the_clock_are_replaced),
     };
     return cmocka_run_group_tests_name("event_index_subscription", rules, NULL, NULL);
 }
