@@ -109,16 +109,7 @@ static void handle(void *context, struct http_request *request) {
 
 static int setup(void **state) {
     struct raw_server *server = memory_allocate(sizeof *server);
-    const struct http_server_options options = {
-        .name = "test",
-        .address = "127.0.0.1",
-        .body_max_bytes = 1024 * 1024,
-        .connections_max = 100,
-        .idle_timeout_ms = 60000,
-        .handler = handle,
-        .context = server,
-    };
-    raw_server_start(server, &options);
+    raw_server_start(server, (struct http_server_options){.handler = handle, .context = server});
     *state = server;
     return 0;
 }

@@ -35,23 +35,14 @@ static void handle(void *context, struct http_request *request) {
 }
 
 static struct http_server_options options_for(struct fixture *fixture) {
-    return (struct http_server_options){
-        .name = "test",
-        .address = "127.0.0.1",
-        .body_max_bytes = 1024 * 1024,
-        .connections_max = 100,
-        .idle_timeout_ms = 60000,
-        .handler = handle,
-        .context = fixture,
-    };
+    return raw_server_options((struct http_server_options){.handler = handle, .context = fixture});
 }
 
 static int setup(void **state) {
     struct fixture *fixture = memory_allocate(sizeof *fixture);
     sem_init(&fixture->is_held, 0, 0);
     sem_init(&fixture->has_left, 0, 0);
-    const struct http_server_options options = options_for(fixture);
-    raw_server_start(&fixture->http, &options);
+    raw_server_start(&fixture->http, options_for(fixture));
     *state = fixture;
     return 0;
 }

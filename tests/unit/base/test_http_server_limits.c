@@ -40,18 +40,10 @@ static void handle(void *context, struct http_request *request) {
 static struct fixture *start(struct http_server_options options) {
     struct fixture *fixture = memory_allocate(sizeof *fixture);
     sem_init(&fixture->is_held, 0, 0);
-    options.name = "limits";
-    options.address = "127.0.0.1";
     options.handler = handle;
     options.context = fixture;
     options.body_max_bytes = 100 * 1000;
-    if (options.connections_max == 0) {
-        options.connections_max = 1000;
-    }
-    if (options.idle_timeout_ms == 0) {
-        options.idle_timeout_ms = 60000;
-    }
-    raw_server_start(&fixture->http, &options);
+    raw_server_start(&fixture->http, options);
     return fixture;
 }
 

@@ -8,15 +8,9 @@ static void handle(void *context, struct http_request *request) {
 
 static struct raw_server *start(int64_t idle_timeout_ms) {
     struct raw_server *server = memory_allocate(sizeof *server);
-    const struct http_server_options options = {
-        .name = "malformed",
-        .address = "127.0.0.1",
-        .body_max_bytes = 100 * 1000,
-        .connections_max = 1000,
-        .idle_timeout_ms = idle_timeout_ms,
-        .handler = handle,
-    };
-    raw_server_start(server, &options);
+    raw_server_start(server, (struct http_server_options){.body_max_bytes = 100 * 1000,
+                                                          .idle_timeout_ms = idle_timeout_ms,
+                                                          .handler = handle});
     return server;
 }
 

@@ -35,11 +35,10 @@ static void handle(void *context, struct http_request *request) {
 
 static int setup(void **state) {
     struct fixture *fixture = memory_allocate(sizeof *fixture);
-    const struct http_server_options options = {
-        .name = "streams", .address = "127.0.0.1", .handler = handle, .context = fixture};
     sem_init(&fixture->has_begun, 0, 0);
     sem_init(&fixture->has_ended, 0, 0);
-    raw_server_start(&fixture->http, &options);
+    raw_server_start(&fixture->http,
+                     (struct http_server_options){.handler = handle, .context = fixture});
     *state = fixture;
     return 0;
 }
