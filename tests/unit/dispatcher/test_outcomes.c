@@ -1,22 +1,7 @@
 // What the stream of outcomes is told of attempts, and of calls that run.
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/parking_test.h"
 
 #include "core/events/outcome_record.h"
-
-// What waits is parked, for about as long as nothing.
-static const struct retry_tiers quick = {.park_after_ms = 0, .wait_ms = {5, 20, 60, 200}};
-
-static int set_up(void **state) {
-    struct dispatcher_test *test = test_create(1, 1);
-    test->options.tiers = &quick;
-    *state = test;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    test_destroy(*state);
-    return 0;
-}
 
 struct seen_outcome {
     char id[24];

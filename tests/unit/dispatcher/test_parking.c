@@ -1,28 +1,14 @@
 // Deliveries that wait in the log: from tier to tier, over crashes and failures of the log.
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/parking_test.h"
 
 #include "core/events/parked_record.h"
 
 // Waits of up to 80 ms, half of which the jitter takes away.
 #define SHORT_RETRY "{\"retry\":{\"maxAttempts\":12,\"initialMs\":80,\"factor\":1}}"
 
-// Everything is parked, and waits for about as long as nothing.
-static const struct retry_tiers quick = {.park_after_ms = 0, .wait_ms = {5, 20, 60, 200}};
 // Only what waits for very long is parked, and does not come back.
 static const struct retry_tiers slow = {.park_after_ms = 10000,
                                         .wait_ms = {1000000, 2000000, 3000000, 4000000}};
-
-static int set_up(void **state) {
-    struct dispatcher_test *test = test_create(1, 1);
-    test->options.tiers = &quick;
-    *state = test;
-    return 0;
-}
-
-static int tear_down(void **state) {
-    test_destroy(*state);
-    return 0;
-}
 
 static void emit_later(struct dispatcher_test *test, const char *id, int64_t due_us) {
     char text[TIMESTAMP_TEXT_SIZE];
