@@ -27,6 +27,7 @@ struct chain {
     const char *topic;
     double rate;
     double seconds;
+    int32_t partition_count;
     _Atomic uint64_t produced;
     atomic_bool is_done;
 };
@@ -59,8 +60,18 @@ static rd_kafka_t *create_client(rd_kafka_type_t type, const char *brokers) {
     return client;
 }
 
+// The first record waits for the producer's id and for the leaders; it is not posted.
+static void warm(struct chain *chain) {
+    for (int32_t partition = 0; partition < chain->partition_count; partition++) {
+        rd_kafka_producev(chain->producer, RD_KAFKA_V_TOPIC(chain->topic),
+                          RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_END);
+    }
+    rd_kafka_flush(chain->producer, 10000);
+}
+
 static void *produce(void *context) {
     struct chain *chain = context;
+    warm(chain);
     int64_t start_us = clock_monotonic_us();
     uint64_t total = (uint64_t)(chain->rate * chain->seconds);
     for (uint64_t i = 0; i < total; i++) {
@@ -90,7 +101,7 @@ static uint64_t consume(struct chain *chain, rd_kafka_t *consumer, CURL *curl) {
     int64_t idle_since_us = clock_monotonic_us();
     while (!chain->is_done || clock_monotonic_us() - idle_since_us < 2000000) {
         rd_kafka_message_t *message = rd_kafka_consumer_poll(consumer, 100);
-        if (message && !message->err) {
+        if (message && !message->err && message->len > 0) {
             curl_easy_setopt(curl, CURLOPT_POSTFIELDS, message->payload);
             curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE, (long)message->len);
             posted += curl_easy_perform(curl) == CURLE_OK;
@@ -103,7 +114,8 @@ static uint64_t consume(struct chain *chain, rd_kafka_t *consumer, CURL *curl) {
     return posted;
 }
 
-static void wait_for_assignment(rd_kafka_t *consumer) {
+// Returns the number of partitions.
+static int32_t wait_for_assignment(rd_kafka_t *consumer) {
     rd_kafka_topic_partition_list_t *assigned = NULL;
     int count = 0;
     while (count == 0) {
@@ -120,6 +132,7 @@ static void wait_for_assignment(rd_kafka_t *consumer) {
     if (message) {
         rd_kafka_message_destroy(message);
     }
+    return count;
 }
 
 int main(int count, char **arguments) {
@@ -136,7 +149,7 @@ int main(int count, char **arguments) {
     rd_kafka_topic_partition_list_add(topics, chain.topic, RD_KAFKA_PARTITION_UA);
     rd_kafka_poll_set_consumer(consumer);
     rd_kafka_subscribe(consumer, topics);
-    wait_for_assignment(consumer);
+    chain.partition_count = wait_for_assignment(consumer);
     CURL *curl = curl_easy_init();
     struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
     headers = curl_slist_append(headers, "Expect:");

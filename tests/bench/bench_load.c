@@ -30,6 +30,8 @@
 #define DATA_SIZE 512
 #define LATENCIES_MAX 8000000
 #define DRAIN_US 10000000
+// tv_nsec must stay below a second.
+#define WAIT_MAX_US 100000
 
 struct options {
     uint16_t port;
@@ -198,17 +200,18 @@ static struct connection *idle_connection(struct load *load) {
     return NULL;
 }
 
-// Starts what the plan wants to have started by now; returns when the next is due, in milliseconds.
-static int start_planned(struct load *load, int64_t start_us, int64_t until_us) {
+// Starts what the plan wants to have started by now; returns after how many microseconds the next
+// is due.
+static int64_t start_planned(struct load *load, int64_t start_us, int64_t until_us) {
     int64_t now_us = clock_monotonic_us();
     for (;;) {
         int64_t due_us = start_us + (int64_t)((double)load->sent * 1e6 / load->options.rate);
         if (due_us > now_us || due_us >= until_us) {
-            return due_us >= until_us ? -1 : (int)((due_us - now_us) / 1000);
+            return due_us >= until_us ? WAIT_MAX_US : due_us - now_us;
         }
         struct connection *connection = idle_connection(load);
         if (!connection) {
-            return 1;
+            return 1000;
         }
         send_request(load, connection, due_us);
     }
@@ -222,12 +225,16 @@ static void run(struct load *load, int poll) {
         send_request(load, &load->connections[i], clock_monotonic_us());
     }
     while (clock_monotonic_us() < until_us || load->answered < load->sent) {
-        int wait_ms = is_closed_loop ? 100 : start_planned(load, start_us, until_us);
+        int64_t wait_us = is_closed_loop ? WAIT_MAX_US : start_planned(load, start_us, until_us);
         if (clock_monotonic_us() > until_us + DRAIN_US) {
             break;
         }
+        // In microseconds: one that asks again and again until its next request is due takes a core
+        // from what it measures.
+        wait_us = wait_us > WAIT_MAX_US ? WAIT_MAX_US : wait_us;
+        struct timespec wait = {.tv_nsec = wait_us * 1000};
         struct epoll_event ready[256];
-        int count = epoll_wait(poll, ready, 256, wait_ms < 0 || wait_ms > 100 ? 100 : wait_ms);
+        int count = epoll_pwait2(poll, ready, 256, &wait, NULL);
         for (int i = 0; i < count; i++) {
             struct connection *connection = ready[i].data.ptr;
             read_connection(load, connection);

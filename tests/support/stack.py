@@ -8,12 +8,14 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 class Stack:
-    """host and prefix (a command that starts deploy/stack): where it lives, if that is not this machine's loopback."""
+    """host and prefix (a command that starts deploy/stack): where it lives, if that is not this machine's loopback.
+    options: more for its first start."""
 
-    def __init__(self, data, host=None, prefix=()):
+    def __init__(self, data, host=None, prefix=(), options=()):
         self.data = pathlib.Path(data)
         self.host = host
         self.prefix = list(prefix)
+        self.options = list(options)
         self.kafka = None
         self.zookeeper = None
 
@@ -24,7 +26,7 @@ class Stack:
         return result.stdout
 
     def up(self, service=None):
-        first = ["--kafka-port", "0", "--zookeeper-port", "0"] if self.kafka is None else []
+        first = ["--kafka-port", "0", "--zookeeper-port", "0", *self.options] if self.kafka is None else []
         if self.kafka is None and self.host:
             first += ["--host", self.host]
         self._call("up", *([service] if service else []), *first)
