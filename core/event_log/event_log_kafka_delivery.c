@@ -112,14 +112,6 @@ static void deliver(struct kafka_reader *reader, size_t count) {
     }
 }
 
-// The batch call alone would wait until it is full.
 void kafka_delivery_poll(struct kafka_reader *reader, int timeout_ms) {
-    rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->consumer, timeout_ms);
-    if (!message) {
-        return;
-    }
-    reader->messages[0] = message;
-    ssize_t more =
-        rd_kafka_consume_batch_queue(reader->queue, 0, reader->messages + 1, KAFKA_BATCH_MAX - 1);
-    deliver(reader, 1 + (more > 0 ? (size_t)more : 0));
+    deliver(reader, kafka_queues_take(reader, timeout_ms));
 }

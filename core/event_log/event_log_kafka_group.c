@@ -55,6 +55,7 @@ void kafka_group_rebalanced(rd_kafka_t *consumer, rd_kafka_resp_err_t reason,
     *end = rebalance;
     // Ends the poll, so that the answer does not wait for the next record.
     rd_kafka_yield(consumer);
+    kafka_queues_wake(reader);
 }
 
 // --- Assignment.
@@ -107,6 +108,7 @@ static int64_t start_partition(struct kafka_reader *reader, int32_t number,
     kafka_topics_grow(reader->log, reader->options.stream, number + 1);
     kafka_reader_lock(reader);
     struct kafka_partition *partition = kafka_reader_partition(reader, number);
+    kafka_queues_close(partition);
     // Where none is committed, the start is: what retention takes from there on is known as lost,
     // also when nothing was ever finished.
     *partition = (struct kafka_partition){
@@ -117,6 +119,7 @@ static int64_t start_partition(struct kafka_reader *reader, int32_t number,
         .end_offset = place->end,
     };
     kafka_reader_unlock(reader);
+    kafka_queues_open(reader, number);
     reader->options.assigned(reader->options.context, number, start, place->committed >= 0);
     if (start < place->first || start > place->end) {
         start = leave_lost_range(reader, number, start, place);
@@ -159,6 +162,7 @@ static void tell_lost(struct kafka_reader *reader,
         kafka_reader_lock(reader);
         struct kafka_partition *partition = kafka_reader_partition(reader, number);
         bool was_ours = partition->state != KAFKA_PARTITION_ELSEWHERE;
+        kafka_queues_close(partition);
         *partition = (struct kafka_partition){0};
         kafka_reader_unlock(reader);
         if (was_ours) {
@@ -216,8 +220,10 @@ static bool are_committed(struct kafka_reader *reader,
 static void forget(struct kafka_reader *reader, const rd_kafka_topic_partition_list_t *partitions) {
     kafka_reader_lock(reader);
     for (int i = 0; i < partitions->cnt; i++) {
-        *kafka_reader_partition(reader, partitions->elems[i].partition) =
-            (struct kafka_partition){0};
+        struct kafka_partition *partition =
+            kafka_reader_partition(reader, partitions->elems[i].partition);
+        kafka_queues_close(partition);
+        *partition = (struct kafka_partition){0};
     }
     kafka_reader_unlock(reader);
 }

@@ -36,41 +36,6 @@ struct kafka_partition *kafka_reader_partition(struct kafka_reader *reader, int3
 
 // --- The thread.
 
-static bool has_news(struct kafka_reader *reader) {
-    kafka_reader_lock(reader);
-    bool has = reader->has_news;
-    kafka_reader_unlock(reader);
-    return has;
-}
-
-static void apply_pauses(struct kafka_reader *reader) {
-    if (!has_news(reader)) {
-        return;
-    }
-    rd_kafka_topic_partition_list_t *paused = rd_kafka_topic_partition_list_new(4);
-    rd_kafka_topic_partition_list_t *resumed = rd_kafka_topic_partition_list_new(4);
-    kafka_reader_lock(reader);
-    reader->has_news = false;
-    for (int32_t i = 0; i < reader->partition_count; i++) {
-        struct kafka_partition *partition = &reader->partitions[i];
-        if (partition->state == KAFKA_PARTITION_OURS &&
-            partition->is_paused != partition->is_pause_applied) {
-            partition->is_pause_applied = partition->is_paused;
-            rd_kafka_topic_partition_list_add(partition->is_paused ? paused : resumed,
-                                              reader->topic, i);
-        }
-    }
-    kafka_reader_unlock(reader);
-    if (paused->cnt > 0) {
-        rd_kafka_pause_partitions(reader->consumer, paused);
-    }
-    if (resumed->cnt > 0) {
-        rd_kafka_resume_partitions(reader->consumer, resumed);
-    }
-    rd_kafka_topic_partition_list_destroy(paused);
-    rd_kafka_topic_partition_list_destroy(resumed);
-}
-
 static bool is_ending(struct kafka_reader *reader, bool *ret_is_aborted) {
     kafka_reader_lock(reader);
     bool is_closing = reader->is_closing;
@@ -80,12 +45,10 @@ static bool is_ending(struct kafka_reader *reader, bool *ret_is_aborted) {
 }
 
 static void turn(struct kafka_reader *reader) {
-    apply_pauses(reader);
     int64_t now_us = clock_monotonic_us();
     int64_t next_us = kafka_group_step(reader, now_us);
     int64_t wait_us = next_us - now_us > POLL_MAX_US ? POLL_MAX_US : next_us - now_us;
-    bool is_waiting = wait_us > 0 && !has_news(reader);
-    kafka_delivery_poll(reader, is_waiting ? (int)(wait_us / 1000 + 1) : 0);
+    kafka_delivery_poll(reader, wait_us > 0 ? (int)(wait_us / 1000 + 1) : 0);
 }
 
 // A queue that is polled for events gives rebalances as events, not to the callback.
@@ -155,11 +118,6 @@ static struct kafka_reader *reader_of(struct event_log_reader *base) {
     return CONTAINER_OF(base, struct kafka_reader, base);
 }
 
-static void wake(struct kafka_reader *reader) {
-    reader->has_news = true;
-    rd_kafka_queue_yield(reader->queue);
-}
-
 // NULL when it is not ours. Needs the lock.
 static struct kafka_partition *our_partition(struct kafka_reader *reader, int32_t number) {
     if (number < 0 || number >= reader->partition_count ||
@@ -186,7 +144,9 @@ static void kafka_reader_pause(struct event_log_reader *base, int32_t number, bo
     struct kafka_partition *partition = our_partition(reader, number);
     if (partition && partition->is_paused != is_paused) {
         partition->is_paused = is_paused;
-        wake(reader);
+        if (!is_paused) {
+            kafka_queues_wake(reader);
+        }
     }
     kafka_reader_unlock(reader);
 }
@@ -198,7 +158,7 @@ static void kafka_reader_release(struct event_log_reader *base, int32_t number, 
     if (partition && partition->state == KAFKA_PARTITION_HANDING_OVER) {
         partition->position = offset > partition->position ? offset : partition->position;
         partition->is_released = true;
-        wake(reader);
+        kafka_queues_wake(reader);
     }
     kafka_reader_unlock(reader);
 }
@@ -225,18 +185,22 @@ static void kafka_reader_close(struct event_log_reader *base, void (*closed)(voi
     kafka_reader_lock(reader);
     reader->is_closing = true;
     reader->closed = closed;
-    wake(reader);
+    kafka_queues_wake(reader);
     kafka_reader_unlock(reader);
 }
 
 static void free_reader(struct kafka_reader *reader) {
     kafka_group_clear(reader);
+    for (int32_t i = 0; i < reader->partition_count; i++) {
+        kafka_queues_close(&reader->partitions[i]);
+    }
     if (reader->queue) {
         rd_kafka_queue_destroy(reader->queue);
     }
     if (reader->consumer) {
         rd_kafka_destroy_flags(reader->consumer, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
     }
+    kafka_queues_clear(reader);
     record_slice_clear(&reader->slice);
     pthread_mutex_destroy(&reader->lock);
     free(reader->partitions);
@@ -248,7 +212,7 @@ static void kafka_reader_destroy(struct event_log_reader *base) {
     struct kafka_reader *reader = reader_of(base);
     kafka_reader_lock(reader);
     reader->is_aborted = !reader->is_closing;
-    wake(reader);
+    kafka_queues_wake(reader);
     kafka_reader_unlock(reader);
     pthread_join(reader->thread, NULL);
     free_reader(reader);
@@ -270,9 +234,10 @@ static const struct kafka_default consumer_defaults[] = {
     {"fetch.min.bytes", "1"},
     {"fetch.wait.max.ms", "500"},
     {"fetch.error.backoff.ms", "100"},
-    // Bounds what waits in the client for all partitions together, and what one answer brings of
-    // one.
-    {"queued.max.messages.kbytes", "16384"},
+    // Bounds what waits in the client for each partition, and what one answer brings of it. When so
+    // much waits, librdkafka fetches nothing of that partition for a second (issue 2879 there), so
+    // it has to last for about as long.
+    {"queued.max.messages.kbytes", "4096"},
     {"fetch.message.max.bytes", "1048576"},
     {"fetch.max.bytes", "16777216"},
     // Partitions that were added are taken up after this long at the most.
@@ -287,7 +252,7 @@ static const struct kafka_default consumer_defaults[] = {
 static void be_patient(rd_kafka_conf_t *conf, int64_t patience_ms) {
     kafka_conf_set(conf, "fetch.min.bytes", "65536");
     kafka_conf_set_number(conf, "fetch.wait.max.ms", patience_ms);
-    kafka_conf_set(conf, "queued.max.messages.kbytes", "4096");
+    kafka_conf_set(conf, "queued.max.messages.kbytes", "1024");
 }
 
 static enum status create_consumer(struct kafka_reader *reader, struct error *error) {
@@ -318,8 +283,7 @@ static enum status create_consumer(struct kafka_reader *reader, struct error *er
         return error_set(error, STATUS_INVALID, "Kafka settings: %s", reason);
     }
     rd_kafka_poll_set_consumer(reader->consumer);
-    reader->queue = rd_kafka_queue_get_consumer(reader->consumer);
-    return STATUS_OK;
+    return kafka_queues_init(reader, error);
 }
 
 static enum status subscribe(struct kafka_reader *reader, struct error *error) {
@@ -342,6 +306,7 @@ enum status kafka_reader_create(struct event_log *base,
     reader->options.group = memory_copy_text(options->group);
     reader->topic = reader->log->topic_names[options->stream];
     reader->created_us = clock_monotonic_us();
+    reader->wake_fd = -1;
     reader->hand_over_us =
         1000 * (options->hand_over_ms > 0 ? options->hand_over_ms : EVENT_LOG_HAND_OVER_MS);
     pthread_mutex_init(&reader->lock, NULL);

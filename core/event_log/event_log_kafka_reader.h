@@ -1,6 +1,7 @@
-// The Kafka reader: event_log_kafka_reader.c has the thread, event_log_kafka_delivery.c what it
-// fetches, event_log_kafka_group.c the answers to rebalances, event_log_kafka_commits.c the
-// positions. All run on the reader's thread. Inside core/event_log only.
+// The Kafka reader: event_log_kafka_reader.c has the thread, event_log_kafka_queues.c what it
+// fetches into, event_log_kafka_delivery.c what becomes of that, event_log_kafka_group.c the
+// answers to rebalances, event_log_kafka_commits.c the positions. All run on the reader's thread.
+// Inside core/event_log only.
 //
 //             rebalance: assign, offsets found      revoke, or close
 //   ELSEWHERE ──────────────────────────────▶ OURS ─────────────────▶ HANDING_OVER
@@ -31,10 +32,11 @@ struct kafka_partition {
     int64_t end_offset;
 
     // The thread's.
-    bool is_pause_applied;
-    bool is_out_of_range; // needs a new place in the log
-    int64_t next_offset;  // to be delivered
-    int64_t committed;    // confirmed by the group's coordinator; -1 = none
+    rd_kafka_queue_t *queue; // what was fetched; NULL while it is elsewhere
+    bool is_open;            // in this turn
+    bool is_out_of_range;    // needs a new place in the log
+    int64_t next_offset;     // to be delivered
+    int64_t committed;       // confirmed by the group's coordinator; -1 = none
     int64_t hand_over_until_us;
     size_t first_message; // of the batch, plus 1; 0 = none
     size_t last_message;
@@ -58,7 +60,8 @@ struct kafka_reader {
     int64_t hand_over_us;
     const char *topic; // the log's
     rd_kafka_t *consumer;
-    rd_kafka_queue_t *queue;
+    rd_kafka_queue_t *queue; // the consumer's own
+    int wake_fd;             // written to when something is there to be done
     pthread_t thread;
 
     pthread_mutex_t lock;
@@ -66,7 +69,6 @@ struct kafka_reader {
     int32_t partition_count;
     bool is_closing;
     bool is_aborted; // destroyed without close
-    bool has_news;   // a release, a resume, close
     void (*closed)(void *context);
 
     // The thread's.
@@ -78,8 +80,9 @@ struct kafka_reader {
     // When the group was asked last to be let in again, and has not answered; 0 = it has.
     // librdkafka's threads set it.
     atomic_int_least64_t joining_since_us;
-    bool has_joined; // the group has given it partitions, or none, at least once
-    bool is_leaving; // no partition is kept any more; librdkafka may take them all
+    bool has_joined;         // the group has given it partitions, or none, at least once
+    bool is_leaving;         // no partition is kept any more; librdkafka may take them all
+    int32_t first_partition; // of the next turn
     rd_kafka_message_t *messages[KAFKA_BATCH_MAX];
     size_t next_message[KAFKA_BATCH_MAX]; // of the same partition, plus 1
     struct record_slice slice;
@@ -90,7 +93,19 @@ struct kafka_partition *kafka_reader_partition(struct kafka_reader *reader, int3
 void kafka_reader_lock(struct kafka_reader *reader);
 void kafka_reader_unlock(struct kafka_reader *reader);
 
-// event_log_kafka_delivery.c. Waits for one record, then delivers it with what else is there.
+// event_log_kafka_queues.c. init: once the consumer is made; clear: once it is destroyed.
+enum status must_check kafka_queues_init(struct kafka_reader *reader, struct error *error);
+void kafka_queues_clear(struct kafka_reader *reader);
+// Before librdkafka is told of an assignment; and when the partition is somebody else's.
+void kafka_queues_open(struct kafka_reader *reader, int32_t number);
+void kafka_queues_close(struct kafka_partition *partition);
+// Ends the waiting in kafka_queues_take. Any thread.
+void kafka_queues_wake(struct kafka_reader *reader);
+// Fills reader->messages with what is there of partitions that are not paused; waits for so long
+// when nothing is. Returns how many. Rebalances are told of meanwhile.
+size_t kafka_queues_take(struct kafka_reader *reader, int timeout_ms);
+
+// event_log_kafka_delivery.c. Waits for records, and gives them to the reader's owner.
 void kafka_delivery_poll(struct kafka_reader *reader, int timeout_ms);
 
 // event_log_kafka_commits.c. Before the consumer is made: makes it tell when it joins the group.

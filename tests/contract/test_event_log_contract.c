@@ -337,6 +337,41 @@ static void nothing_is_lost_over_pause_and_resume(void **state) {
     recorder_clear(&recorder);
 }
 
+static size_t received_of(const struct recorder *recorder, int32_t partition) {
+    size_t count = 0;
+    for (size_t i = 0; i < recorder->received_count; i++) {
+        count += recorder->received[i].partition == partition;
+    }
+    return count;
+}
+
+// More than a reader has in its hands at once, so that what is fetched waits somewhere.
+static void a_paused_partition_gets_nothing_and_holds_up_nobody(void **state) {
+    struct log_fixture *fixture = *state;
+    struct recorder recorder = {.releases = true, .commits = true};
+    recorder_start(&recorder, fixture->log, EVENT_LOG_EVENTS, "group", 0);
+    recorder_await_assigned(&recorder, partition_count(fixture));
+    struct append_answer held = append_text(fixture->log, &fixture->loop, "held", "first");
+    recorder_await_received(&recorder, 1);
+    event_log_reader_pause(recorder.reader, held.partition);
+    assert_int_equal(append_numbers(fixture->log, &fixture->loop, "held", 2000), 2000);
+    size_t others = 0;
+    for (int key = 0; key < 20; key++) {
+        char name[16];
+        snprintf(name, sizeof name, "other-%d", key);
+        struct append_answer answer = append_text(fixture->log, &fixture->loop, name, "other");
+        others += answer.partition != held.partition;
+    }
+    recorder_await_received(&recorder, 1 + others);
+    assert_int_equal(received_of(&recorder, held.partition), 1);
+    event_log_reader_resume(recorder.reader, held.partition);
+    recorder_await_received(&recorder, 2021);
+    recorder_close(&recorder);
+    assert_int_equal(recorder.received_count, 2021);
+    assert_false(recorder.has_order_error);
+    recorder_clear(&recorder);
+}
+
 static void the_end_offset_is_the_next_one_to_be_given(void **state) {
     struct log_fixture *fixture = *state;
     struct append_answer answer = append_text(fixture->log, &fixture->loop, "key", "one");
@@ -392,6 +427,7 @@ static const struct CMUnitTest rules[] = {
     RULE(a_partition_moves_only_after_its_release),
     RULE(a_partition_moves_without_release_when_the_time_is_up),
     RULE(nothing_is_lost_over_pause_and_resume),
+    RULE(a_paused_partition_gets_nothing_and_holds_up_nobody),
     RULE(the_end_offset_is_the_next_one_to_be_given),
     RULE(a_reader_that_is_destroyed_without_close_commits_nothing_more),
     RULE(a_closed_log_refuses_and_has_nothing_inside),
