@@ -3,7 +3,7 @@
 // fetch it again, and look at the partition again after a second. On the reader's thread.
 #include "core/event_log/event_log_kafka_reader.h"
 
-#include "core/base/memory.h"
+#include "core/base/clock.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -11,6 +11,9 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+// librdkafka wants to be polled, or takes the consumer for dead.
+#define POLL_US 100000
 
 static const uint64_t one = 1;
 
@@ -88,7 +91,7 @@ static size_t take_from_open(struct kafka_reader *reader, size_t count) {
     for (int32_t i = 0; i < reader->partition_count && count < KAFKA_BATCH_MAX; i++) {
         struct kafka_partition *partition =
             &reader->partitions[(start + i) % reader->partition_count];
-        if (partition->is_open) {
+        if (partition->is_open && rd_kafka_queue_length(partition->queue) > 0) {
             count = take_from(reader, partition->queue, count);
         }
     }
@@ -96,15 +99,21 @@ static size_t take_from_open(struct kafka_reader *reader, size_t count) {
     return count;
 }
 
-// The consumer's own queue has rebalances and the like, which are served inside the poll.
-static size_t take_what_is_there(struct kafka_reader *reader) {
-    size_t count = 0;
-    forget_wakes(reader);
-    rd_kafka_message_t *message = rd_kafka_consumer_poll(reader->consumer, 0);
-    if (message) {
-        reader->messages[count++] = message;
+// The consumer's own queue has rebalances and the like, which are served inside the poll. To ask
+// for a length is much cheaper than to find a queue empty.
+static size_t take_from_consumer(struct kafka_reader *reader) {
+    int64_t now_us = clock_monotonic_us();
+    if (rd_kafka_queue_length(reader->queue) == 0 && now_us - reader->polled_us < POLL_US) {
+        return 0;
     }
-    return take_from_open(reader, count);
+    reader->polled_us = now_us;
+    reader->messages[0] = rd_kafka_consumer_poll(reader->consumer, 0);
+    return reader->messages[0] ? 1 : 0;
+}
+
+static size_t take_what_is_there(struct kafka_reader *reader) {
+    forget_wakes(reader);
+    return take_from_open(reader, take_from_consumer(reader));
 }
 
 size_t kafka_queues_take(struct kafka_reader *reader, int timeout_ms) {

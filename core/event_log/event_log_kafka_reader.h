@@ -83,6 +83,7 @@ struct kafka_reader {
     bool has_joined;         // the group has given it partitions, or none, at least once
     bool is_leaving;         // no partition is kept any more; librdkafka may take them all
     int32_t first_partition; // of the next turn
+    int64_t polled_us;       // when the consumer was
     rd_kafka_message_t *messages[KAFKA_BATCH_MAX];
     size_t next_message[KAFKA_BATCH_MAX]; // of the same partition, plus 1
     struct record_slice slice;
