@@ -2,6 +2,8 @@
 // file's, so that the wall clock can be set; the monotonic one stays as it is.
 #include "dispatcher_test.h"
 
+#include "core/events/outcome_record.h"
+
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -126,19 +128,76 @@ static void emit_early(struct dispatcher_test *test, const char *id, int64_t wai
                         .id = id, .extension_name = "delivernotbefore", .extension_value = time});
 }
 
-// The second one is asked for later than the first one was, and by the clock as it is set now.
-static void delivernotbefore_is_a_time_of_the_wall_clock(void **state) {
-    struct dispatcher_test *test = *state;
+// The clock is an hour ahead when the first one is asked for, and is set to where it belongs. The
+// second one is asked for later than the first one was, and by the clock as it is set now.
+static void check_not_before(struct dispatcher_test *test, int64_t right_us) {
     int64_t waiting = metric_value(dispatcher_metrics()->retries_waiting);
+    atomic_store(&shift_us, right_us + HOUR_US);
     test_subscribe(test, "s", "/ok", NULL);
     test_start_dispatcher(test);
     emit_early(test, "first", HOUR_US / 3600);
     await_value(dispatcher_metrics()->retries_waiting, waiting + 1);
-    atomic_store(&shift_us, -HOUR_US);
+    atomic_store(&shift_us, right_us);
     emit_early(test, "second", HOUR_US / 3600 * 3 / 2);
     await_calls(test, "/ok", "second", 1);
     assert_int_equal(test_count_calls(test, "/ok", "first"), 0);
     test_close_dispatcher(test);
+}
+
+static void delivernotbefore_is_a_time_of_the_wall_clock(void **state) {
+    check_not_before(*state, -HOUR_US);
+}
+
+static void
+delivernotbefore_by_a_clock_that_was_ahead_is_waited_for_when_it_is_right(void **state) {
+    check_not_before(*state, 0);
+}
+
+struct outcome_times {
+    int64_t latest_retry_us, delivered_us;
+};
+
+static void note_time(void *context, const struct outcome *outcome) {
+    struct outcome_times *times = context;
+    if (outcome->kind == OUTCOME_DELIVERED) {
+        times->delivered_us = outcome->time_us;
+    } else if (outcome->time_us > times->latest_retry_us) {
+        times->latest_retry_us = outcome->time_us;
+    }
+}
+
+static void await_outcome_times(struct recorder *recorder, struct outcome_times *ret_times) {
+    static const struct outcome_visitor visitor = {.outcome = note_time};
+    *ret_times = (struct outcome_times){0};
+    for (size_t i = 0; ret_times->delivered_us == 0; i++) {
+        size_t refused = 0;
+        recorder_await_received(recorder, i + 1);
+        assert_int_equal(outcome_record_decode(recorder->received[i].record.value, &visitor,
+                                               ret_times, &refused, NULL),
+                         STATUS_OK);
+    }
+}
+
+static void attempts_go_on_when_a_clock_that_was_ahead_is_right_and_tell_its_time(void **state) {
+    struct dispatcher_test *test = *state;
+    struct recorder recorder;
+    struct outcome_times times;
+    int64_t begun_us = clock_wall_us();
+    atomic_store(&shift_us, HOUR_US);
+    test_subscribe(test, "s", "/gate",
+                   "{\"retry\":{\"initialMs\":20,\"factor\":1,\"maxAttempts\":1000}}");
+    test_start_dispatcher(test);
+    test_emit_id(test, "e");
+    await_calls(test, "/gate", "e", 2);
+    atomic_store(&shift_us, 0);
+    await_calls(test, "/gate", "e", test_count_calls(test, "/gate", "e") + 2);
+    atomic_store(&test->gate_is_open, true);
+    test_read_stream(test, &recorder, EVENT_LOG_OUTCOMES);
+    await_outcome_times(&recorder, &times);
+    assert_true(times.latest_retry_us >= begun_us + HOUR_US);
+    assert_true(times.delivered_us < begun_us + HOUR_US);
+    test_close_dispatcher(test);
+    test_stop_reading(&recorder);
 }
 
 static void an_open_circuit_is_probed_whatever_the_clock_says(void **state) {
@@ -169,6 +228,8 @@ int main(void) {
         TEST(a_clock_that_is_set_back_does_not_make_an_event_younger),
         TEST(expirytime_is_a_time_of_the_wall_clock),
         TEST(delivernotbefore_is_a_time_of_the_wall_clock),
+        TEST(delivernotbefore_by_a_clock_that_was_ahead_is_waited_for_when_it_is_right),
+        TEST(attempts_go_on_when_a_clock_that_was_ahead_is_right_and_tell_its_time),
         TEST(an_open_circuit_is_probed_whatever_the_clock_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
