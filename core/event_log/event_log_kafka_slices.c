@@ -16,10 +16,8 @@
 #define LEADER_WAIT_MS 50
 #define RANGE_KEPT_US 1000000
 // So many partitions are being fetched ahead by one reader, each with QUEUE_KBYTES at the most.
-// When so much waits, librdkafka fetches nothing of the partition for a second: with 1 MB, or by
-// a number of records, that was the most a second could bring.
 #define FETCHES 4
-#define QUEUE_KBYTES "4096"
+#define QUEUE_KBYTES "1024"
 
 // A partition that is being fetched from.
 struct fetch {
@@ -78,7 +76,7 @@ static const struct kafka_default consumer_defaults[] = {
     // How long a gap at the very end of a partition takes to be known as one.
     {"fetch.wait.max.ms", "100"},
     {"fetch.error.backoff.ms", "100"},
-    {"queued.min.messages", "100000"},
+    {"queued.min.messages", "1000"},
     {"fetch.message.max.bytes", "1048576"},
     {"check.crcs", "true"},
 };
@@ -216,15 +214,10 @@ static enum status learn_range(struct slice_reader *reader, const struct event_l
     return STATUS_OK;
 }
 
-// What was learned a moment ago will do while there is something to read below the end, which can
-// have moved since.
-static bool is_range_good(struct range *range, const struct event_log_job *job) {
-    bool is_fresh = range->learned_at_us > 0 && job->position >= range->first &&
-                    clock_monotonic_us() - range->learned_at_us < RANGE_KEPT_US;
-    if (is_fresh && job->position >= range->end && job->position < job->known_end) {
-        range->end = job->known_end;
-    }
-    return is_fresh && job->position < range->end;
+// What was learned a moment ago will do while there is something to read below the end.
+static bool is_range_good(const struct range *range, int64_t position) {
+    return range->learned_at_us > 0 && position >= range->first && position < range->end &&
+           clock_monotonic_us() - range->learned_at_us < RANGE_KEPT_US;
 }
 
 static int64_t place_of_position(int64_t position, const struct range *range) {
@@ -353,10 +346,6 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
     if (failure) {
         stop_fetch(reader, fetch);
         range_of(reader, slice)->learned_at_us = 0;
-    } else if (slice->next_offset >= slice->end_offset) {
-        // Else it would go on, with an answer from the broker for each record that comes, while
-        // who reads here gathers many of them.
-        stop_fetch(reader, fetch);
     }
     if (!failure || slice->bytes->count > 0) {
         return STATUS_OK;
@@ -365,7 +354,6 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
     if (is_out_of_range(failure)) {
         enum status status = learn_range(reader, slice);
         slice->first_offset = range_of(reader, slice)->first;
-        slice->end_offset = range_of(reader, slice)->end;
         slice->next_offset =
             slice->first_offset > offset ? slice->first_offset : slice->next_offset;
         return status;
@@ -384,7 +372,7 @@ static enum status read_slice(void *store, void *context, struct event_log_slice
     rd_kafka_poll(reader->consumer, 0);
     kafka_topics_look(reader->log, reader->consumer);
     kafka_retention_look(reader->log, reader->consumer, reader->answers);
-    if (!is_range_good(range, &slice->job)) {
+    if (!is_range_good(range, slice->job.position)) {
         enum status status = learn_range(reader, slice);
         if (status != STATUS_OK) {
             return status;
