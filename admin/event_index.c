@@ -7,8 +7,8 @@
 #include <unistd.h>
 
 #include "admin/event_index_private.h"
-#include "core/base/log_line.h"
 #include "core/base/clock.h"
+#include "core/base/log_line.h"
 #include "core/base/memory.h"
 
 // To change the schema: raise the version. A file of another one is thrown away.

@@ -205,10 +205,12 @@ void losses_oldest_came(struct partition *partition, int64_t stored_ms) {
 }
 
 void losses_note_unread(struct partition *partition, int64_t first) {
-    struct event_log *log = partition->lane->log;
-    partition->losses.unread_until = first;
-    if (event_log_reader_end_offset(partition->reader, partition->number) == first) {
-        losses_oldest_came(partition, clock_wall_us() / 1000 - event_log_keeps_ms(log));
+    int64_t keeps_ms = event_log_keeps_ms(partition->lane->log);
+    bool is_empty = event_log_reader_end_offset(partition->reader, partition->number) == first;
+    // Where nothing says when they were removed, nobody is told of a loss that may be none.
+    partition->losses.unread_until = is_empty && keeps_ms == 0 ? 0 : first;
+    if (is_empty) {
+        losses_oldest_came(partition, clock_wall_us() / 1000 - keeps_ms);
     }
 }
 

@@ -230,6 +230,34 @@ static void where_nothing_is_left_it_is_lost_to_whoever_had_subscribed_that_long
     assert_int_equal(metric_value(dispatcher_metrics()->events_lost), before + 5);
 }
 
+// Its owner's claim and the first live record are in the log.
+static void await_claim(struct dispatcher_test *test) {
+    struct event_log_slice slice = {.stream = EVENT_LOG_CURSORS};
+    while (slice.next_offset < 2) {
+        slice.from_offset = slice.next_offset;
+        slice.wait_ms = 60000;
+        read_and_wait(test->log, &test->server_loop, &slice);
+        assert_int_equal(slice.status, STATUS_OK);
+        assert_true(slice.count > 0);
+    }
+    event_log_slice_clear(&slice);
+}
+
+static void where_nothing_is_left_and_nobody_knows_for_how_long_none_is_lost(void **state) {
+    struct dispatcher_test *test = *state;
+    int64_t before = metric_value(dispatcher_metrics()->events_lost);
+    put_created_ago(test, "a", HOUR_US);
+    test_emit_numbers(test, 5);
+    event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 5);
+    test_start_dispatcher(test);
+    await_claim(test);
+    test_emit_id(test, "first");
+    test_await_calls(test, "/ok", "first", 1);
+    test_close_dispatcher(test);
+    assert_int_equal(lost_of(test, "a"), 0);
+    assert_int_equal(metric_value(dispatcher_metrics()->events_lost), before);
+}
+
 // Whichever record of a cursor fails, and whenever it ends: nothing is counted twice or forgotten.
 static void the_nth_record_may_fail(void **state) {
     (void)state;
@@ -321,6 +349,7 @@ int main(void) {
         TEST(who_subscribes_for_the_first_time_has_lost_nothing),
         TEST(what_nobody_read_is_lost_to_whoever_had_subscribed_before_and_counted_once),
         TEST(where_nothing_is_left_it_is_lost_to_whoever_had_subscribed_that_long_ago),
+        TEST(where_nothing_is_left_and_nobody_knows_for_how_long_none_is_lost),
         cmocka_unit_test(the_nth_record_may_fail),
         TEST(what_was_counted_goes_with_its_subscription),
         TEST(a_count_that_is_not_confirmed_holds_nothing_up_when_its_subscription_goes),
