@@ -47,12 +47,28 @@ static void await_calls(struct dispatcher_test *test, const char *path, size_t f
     }
 }
 
+// The function has taken the calls; a dispatcher that closes before it has the answers would make
+// the last one again.
+static void await_answers(void) {
+    struct timespec until = test_deadline();
+    struct timespec now;
+    do {
+        if (metric_value(dispatcher_metrics()->in_flight) == 0) {
+            return;
+        }
+        sched_yield();
+        clock_gettime(CLOCK_REALTIME, &now);
+    } while (now.tv_sec < until.tv_sec);
+    fail_msg("calls go on");
+}
+
 // Delivered live, and committed, so that a crash repeats nothing of it.
 static void start_with(struct dispatcher_test *test, size_t count, const char *other) {
     test_start_dispatcher(test);
     test_emit_numbers(test, count);
     test_await_calls(test, "/ok", NULL, count);
     test_await_calls(test, other, NULL, count);
+    await_answers();
     test_close_dispatcher(test);
     test_start_dispatcher(test);
 }
