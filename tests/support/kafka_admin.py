@@ -6,6 +6,8 @@ import struct
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from support.records import range_of
+
 OFFSET_DELETE = 47  # Kafka's number of the request
 
 
@@ -60,8 +62,7 @@ class KafkaAdmin:
         """partition -> the offset that its next record gets"""
         consumer = Consumer({"bootstrap.servers": self.bootstrap, "group.id": "nobody"})
         try:
-            return {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1]
-                    for number in self.partitions(topic)}
+            return {number: range_of(consumer, topic, number)[1] for number in self.partitions(topic)}
         finally:
             consumer.close()
 

@@ -3,9 +3,13 @@
 import dataclasses
 import sqlite3
 import struct
+import time
 import uuid
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+
+# A broker that has just come back leads its partitions a moment later.
+LEADER_MOVES = (KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.LEADER_NOT_AVAILABLE)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,13 +26,24 @@ def _text(value):
     return None if value is None else value.decode()
 
 
+def range_of(consumer, topic, partition, timeout_s=60):
+    """The partition's first offset, and the one that its next record gets."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        try:
+            return consumer.get_watermark_offsets(TopicPartition(topic, partition), timeout=30)
+        except KafkaException as failure:
+            if failure.args[0].code() not in LEADER_MOVES or time.monotonic() > deadline:
+                raise
+            consumer.poll(0.1)
+
+
 def read_topic(kafka, topic):
     """Everything that the topic holds now."""
     consumer = Consumer({"bootstrap.servers": kafka, "group.id": f"t{uuid.uuid4().hex}", "enable.auto.commit": False})
     try:
         partitions = consumer.list_topics(topic, timeout=30).topics[topic].partitions
-        ends = {number: consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)
-                for number in partitions}
+        ends = {number: range_of(consumer, topic, number) for number in partitions}
         consumer.assign([TopicPartition(topic, number, low) for number, (low, high) in ends.items() if high > low])
         waiting = {number for number, (low, high) in ends.items() if high > low}
         while waiting:
