@@ -1,7 +1,6 @@
 """egctl: every command, tables for people, JSON for scripts, clear errors and exit codes, the completion."""
 
 import json
-import os
 import select
 import subprocess
 import threading
@@ -9,6 +8,7 @@ import threading
 import pytest
 
 from support.gateway import EGCTL, clean_environment, wait_until
+from support.running import on_a_terminal, read_terminal, running
 
 
 @pytest.fixture
@@ -207,17 +207,10 @@ def test_top_shows_rates(egctl, gateway, function):
 
 
 def test_top_refreshes_in_place_on_a_terminal(gateway):
-    terminal, other_end = os.openpty()
-    process = subprocess.Popen([EGCTL, "top", "--interval", "0.1", "--url", gateway.config_url], stdout=other_end,
-                               stderr=other_end, env=clean_environment())
-    os.close(other_end)
-    seen = b""
-    while seen.count(b"\033[H\033[2J") < 3:
-        seen += os.read(terminal, 65536)
-    process.terminate()
-    process.wait(60)
-    os.close(terminal)
-    assert b"events in" in seen
+    command = [EGCTL, "top", "--interval", "0.1", "--url", gateway.config_url]
+    with on_a_terminal(command, env=clean_environment()) as (_process, reading):
+        seen = read_terminal(reading, lambda text: text.count("\033[H\033[2J") >= 3)
+    assert "events in" in seen
 
 
 def test_events_dead_letters_and_redriving(egctl, gateway, make_function):
@@ -255,8 +248,7 @@ def test_events_dead_letters_and_redriving(egctl, gateway, make_function):
 
 def test_tail(gateway):
     variables = {**clean_environment(), "EGCTL_URL": gateway.config_url}
-    with subprocess.Popen([EGCTL, "tail", "--type", "seen", "--json"], stdout=subprocess.PIPE, text=True,
-                          env=variables) as tail:
+    with running([EGCTL, "tail", "--type", "seen", "--json"], stdout=subprocess.PIPE, text=True, env=variables) as tail:
         wait_until(lambda: gateway.metrics().get("eventgateway_event_stream_viewers") == 1, what="the viewer")
 
         def emit_until_seen():
@@ -267,4 +259,3 @@ def test_tail(gateway):
         wait_until(emit_until_seen, what="a line")
         line = json.loads(tail.stdout.readline())
         assert line["type"] == "seen" and line["event"]["specversion"] == "1.0"
-        tail.terminate()

@@ -15,8 +15,9 @@ EVENT_TYPE = "number"
 
 
 def emit(gateway, first, count):
+    """Of ten keys: each partition that gets some now gets some the next time."""
     batch = [{"specversion": "1.0", "type": EVENT_TYPE, "source": "/positions", "id": str(number),
-              "data": {"number": number}} for number in range(first, first + count)]
+              "subject": str(number % 10), "data": {"number": number}} for number in range(first, first + count)]
     answer = gateway.send("POST", "/", json.dumps(batch), {"Content-Type": "application/cloudevents-batch+json"})
     assert answer.status_code == 202, answer.text
 

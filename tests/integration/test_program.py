@@ -15,6 +15,7 @@ import requests
 from conftest import cluster_arguments
 from support.gateway import BINARY, clean_environment, wait_until
 from support.producer import Producer
+from support.running import running
 from support.stack import Stack
 
 TOKEN = "a-token-that-is-long-enough"
@@ -151,10 +152,9 @@ def test_what_is_made_anew_from_the_log_may_be_broken(make_gateway, tmp_path):
 def test_settings_come_from_file_and_environment_and_flags_win(tmp_path):
     (tmp_path / "gateway.yaml").write_text(f"# settings\nevents-port: 0\nconfig-port: 0\nsource: /from-file\n"
                                            f"data: {tmp_path / 'data'}\nlog-format: json\n")
-    process = subprocess.Popen([BINARY, "dev", "--config", tmp_path / "gateway.yaml", "--require-space"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-                               env={**clean_environment(), "EVENT_GATEWAY_MAX_BODY": "2KiB"})
-    try:
+    with running([BINARY, "dev", "--config", tmp_path / "gateway.yaml", "--require-space"], stdout=subprocess.PIPE,
+                 stderr=subprocess.PIPE, text=True,
+                 env={**clean_environment(), "EVENT_GATEWAY_MAX_BODY": "2KiB"}) as process:
         lines = [process.stdout.readline() for _number in range(4)]
         url = lines[1].split()[-1]
         headers = {"Event": "t", "Content-Type": "text/plain", "Space": "team1"}
@@ -162,7 +162,6 @@ def test_settings_come_from_file_and_environment_and_flags_win(tmp_path):
         assert requests.post(url, data=b"x" * 2049, headers=headers, timeout=30).status_code == 413
         del headers["Space"]
         assert requests.post(url, data=b"x", headers=headers, timeout=30).status_code == 400
-    finally:
         process.terminate()
         _out, errors = process.communicate(timeout=60)
     assert process.returncode == 0
@@ -301,12 +300,12 @@ def test_a_signal_ends_it_while_it_still_waits_for_a_store(silent, number, stack
         listener.settimeout(60)
         stores = {"kafka": stack.kafka, "zookeeper": stack.zookeeper,
                   silent: f"127.0.0.1:{listener.getsockname()[1]}"}
-        process = subprocess.Popen([BINARY, "run", "--kafka", stores["kafka"], "--zookeeper", stores["zookeeper"],
-                                    "--events-port=0", "--config-port=0"],
-                                   stderr=subprocess.PIPE, text=True, env=clean_environment())
-        connection, _address = listener.accept()
-        process.send_signal(number)
-        _output, errors = process.communicate(timeout=60)
-        connection.close()
+        command = [BINARY, "run", "--kafka", stores["kafka"], "--zookeeper", stores["zookeeper"], "--events-port=0",
+                   "--config-port=0"]
+        with running(command, stderr=subprocess.PIPE, text=True, env=clean_environment()) as process:
+            connection, _address = listener.accept()
+            process.send_signal(number)
+            _output, errors = process.communicate(timeout=60)
+            connection.close()
     assert process.returncode == 0, errors
     assert "stopped while it waited for its stores" in errors.splitlines()[-1], errors

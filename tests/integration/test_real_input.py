@@ -4,13 +4,13 @@ import json
 import os
 import pathlib
 import socket
-import subprocess
 import sys
 
 import pytest
 import requests
 
 from support.gateway import wait_until
+from support.running import running
 
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 EXAMPLES = TESTS / "node/node_modules/@octokit/webhooks-examples/api.github.com/index.json"
@@ -33,22 +33,22 @@ def framework_function(tmp_path):
     taken = tmp_path / "taken.jsonl"
     taken.touch()
     program = pathlib.Path(sys.executable).with_name("functions-framework")
-    with open(tmp_path / "function.log", "wb") as log:
-        process = subprocess.Popen([program, "--target", "take", "--source", TESTS / "support/framework_function.py",
-                                    "--signature-type", "cloudevent", "--host", "127.0.0.1", "--port", str(port)],
-                                   stdout=log, stderr=log, env={**os.environ, "TAKEN": str(taken)})
+    command = [program, "--target", "take", "--source", TESTS / "support/framework_function.py", "--signature-type",
+               "cloudevent", "--host", "127.0.0.1", "--port", port]
+    with open(tmp_path / "function.log", "wb") as log, \
+            running(command, stdout=log, stderr=log, env={**os.environ, "TAKEN": str(taken)}) as process:
 
-    def is_up():
-        assert process.poll() is None, (tmp_path / "function.log").read_text()
-        try:
-            return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code
-        except requests.RequestException:
-            return None
+        def is_up():
+            assert process.poll() is None, (tmp_path / "function.log").read_text()
+            try:
+                return requests.get(f"http://127.0.0.1:{port}/", timeout=5).status_code
+            except requests.RequestException:
+                return None
 
-    wait_until(is_up, 60, "the Functions Framework")
-    yield f"http://127.0.0.1:{port}/", taken
-    process.terminate()
-    process.wait(30)
+        wait_until(is_up, 60, "the Functions Framework")
+        yield f"http://127.0.0.1:{port}/", taken
+        process.terminate()
+        process.wait(30)
 
 
 def test_every_github_payload_arrives_as_it_was(gateway, function, framework_function, examples):

@@ -8,6 +8,7 @@ from kazoo.client import KazooClient
 
 from conftest import cluster_arguments
 from support.gateway import EGCTL, wait_until
+from support.running import running
 
 SPACE = "/v1/spaces/default"
 COUNT = 300
@@ -56,9 +57,10 @@ def stored(stack, arguments, redrive_id):
     """As the registry has it, without a node."""
     root = "/" + arguments[arguments.index("--zookeeper") + 1].split("/", 1)[1]
     client = KazooClient(hosts=stack.zookeeper)
-    client.start()
+    client.start(timeout=60)
     try:
-        return json.loads(client.get(f"{root}/event-gateway/spaces/default/redrives/{redrive_id}")[0])
+        found = client.get_async(f"{root}/event-gateway/spaces/default/redrives/{redrive_id}")
+        return json.loads(found.get(timeout=60)[0])
     finally:
         client.stop()
         client.close()
@@ -180,11 +182,11 @@ def test_egctl_waits_across_a_restart(make_gateway, tmp_path, make_function):
     await_letters(gateway)
     switch.mend()
     egctl = [EGCTL, "--url", gateway.config_url, "redrive"]
-    with subprocess.Popen([*egctl, "--subscription", subscription, "--rate", "200"], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True) as process:
+    with running([*egctl, "--subscription", subscription, "--rate", "200"], stdout=subprocess.PIPE,
+                 stderr=subprocess.PIPE, text=True) as process:
         wait_until(lambda: len(switch.taken()) > 50, 60, "progress")
-        running = subprocess.check_output([*egctl, "list"], text=True)
-        assert "running" in running or "waiting" in running
+        listed = subprocess.check_output([*egctl, "list"], text=True)
+        assert "running" in listed or "waiting" in listed
         gateway.kill()
         gateway.start(timeout_s=60)
         output, errors = process.communicate(timeout=120)

@@ -2,8 +2,6 @@
 
 import datetime
 import json
-import os
-import pty
 import subprocess
 import threading
 import time
@@ -11,6 +9,7 @@ import time
 from conftest import cluster_arguments
 from support.cluster import await_settled
 from support.gateway import EGCTL, wait_until
+from support.running import on_a_terminal, read_terminal
 
 HEADER = "event-gateway-replay"
 
@@ -276,24 +275,6 @@ def test_goes_on_at_another_node(make_gateway, stack, make_function):
     assert len(numbers(function, None)) >= 400 and status["total"] == 400
 
 
-def on_a_terminal(*command):
-    """What the command writes there, and its exit code."""
-    leader, follower = pty.openpty()
-    with subprocess.Popen(command, stdout=follower, stdin=subprocess.DEVNULL) as process:
-        os.close(follower)
-        written = b""
-        while True:
-            try:
-                piece = os.read(leader, 4096)
-            except OSError:  # The other end is closed.
-                break
-            if not piece:
-                break
-            written += piece
-        os.close(leader)
-        return written.decode(), process.wait()
-
-
 def test_by_egctl(gateway, make_function):
     function = make_function()
     gateway.register_event_type("number")
@@ -302,8 +283,9 @@ def test_by_egctl(gateway, make_function):
     emit(gateway, "number", 30, 30, subject="b")
     wait_until(lambda: function.count() >= 60, 60, "what is live")
     egctl = [EGCTL, "--url", gateway.config_url]
-    written, code = on_a_terminal(*egctl, "replay", subscription, "--subject", "b", "--rate", "50")
-    assert code == 0, written
+    with on_a_terminal([*egctl, "replay", subscription, "--subject", "b", "--rate", "50"]) as (process, reading):
+        written = read_terminal(reading)
+        assert process.wait(60) == 0, written
     assert "100 %" in written and "30 delivered" in written and "is done" in written
     assert function.count() == 90
     begun = subprocess.check_output([*egctl, "replay", subscription, "--rate", "1", "--once", "--json"], text=True)
