@@ -16,6 +16,8 @@
 // on deliveries are parked, and of the usual one at the most.
 #define GATHER_SHARE 100
 #define GATHER_MAX_MS 50
+// What waits for a time of the wall clock looks at that clock so often: it may have been put right.
+#define LOOK_MAX_MS 5000
 
 static void park(struct delivery *delivery);
 
@@ -72,12 +74,16 @@ static bool may_retry(const struct delivery *delivery) {
 static void wait_us(struct delivery *delivery, int64_t wait_us);
 static void delay_until(struct delivery *delivery, int64_t due_us);
 
+static bool is_asked_for(const struct delivery *delivery) {
+    return delivery->due_us > 0 && delivery->due_us == delivery->taken->not_before_us;
+}
+
 // By the clock that nobody sets, unless it is a time of the wall clock that the event asks for.
 static int64_t left_of_wait_us(const struct delivery *delivery) {
     if (delivery->due_us == 0) {
         return 0;
     }
-    return delivery->due_us == delivery->taken->not_before_us
+    return is_asked_for(delivery)
                ? delivery->due_us - clock_wall_us()
                : delivery->due_loop_us - event_loop_now_us(delivery->queue->partition->lane->loop);
 }
@@ -127,10 +133,15 @@ void schedule_look_again(struct delivery *delivery, int64_t look_us) {
     wait_us(delivery, left_us > 0 ? left_us : 0);
 }
 
-// The whole wait in memory. The wall clock is not asked again: somebody may set it back.
+// The whole wait in memory. The wall clock is not asked again, since somebody may set it back; but
+// for a time that the event asks for it is.
 static void wait_in_memory(struct delivery *delivery) {
     int64_t wait_ms = milliseconds_until(delivery->due_us);
-    delivery->due_us = 0;
+    if (is_asked_for(delivery)) {
+        wait_ms = wait_ms < LOOK_MAX_MS ? wait_ms : LOOK_MAX_MS;
+    } else {
+        delivery->due_us = 0;
+    }
     wait_us(delivery, wait_ms < INT64_MAX / 1000 ? wait_ms * 1000 : INT64_MAX);
 }
 

@@ -153,6 +153,20 @@ delivernotbefore_by_a_clock_that_was_ahead_is_waited_for_when_it_is_right(void *
     check_not_before(*state, 0);
 }
 
+// The clock is an hour behind when it is taken, and is set to where it belongs: then it is time.
+static void delivernotbefore_in_memory_goes_by_a_clock_that_is_put_right(void **state) {
+    struct dispatcher_test *test = *state;
+    int64_t waiting = metric_value(dispatcher_metrics()->retries_waiting);
+    atomic_store(&shift_us, -HOUR_US);
+    test_subscribe(test, "s", "/ok", NULL);
+    test_start_dispatcher(test);
+    emit_early(test, "first", HOUR_US);
+    await_value(dispatcher_metrics()->retries_waiting, waiting + 1);
+    atomic_store(&shift_us, 0);
+    await_calls(test, "/ok", "first", 1);
+    test_close_dispatcher(test);
+}
+
 struct outcome_times {
     int64_t latest_retry_us, delivered_us;
 };
@@ -229,6 +243,7 @@ int main(void) {
         TEST(expirytime_is_a_time_of_the_wall_clock),
         TEST(delivernotbefore_is_a_time_of_the_wall_clock),
         TEST(delivernotbefore_by_a_clock_that_was_ahead_is_waited_for_when_it_is_right),
+        TEST(delivernotbefore_in_memory_goes_by_a_clock_that_is_put_right),
         TEST(attempts_go_on_when_a_clock_that_was_ahead_is_right_and_tell_its_time),
         TEST(an_open_circuit_is_probed_whatever_the_clock_says),
     };
