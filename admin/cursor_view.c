@@ -59,7 +59,7 @@ static void read_on(struct cursor_view *view) {
 
 static void begin_anew(struct cursor_view *view) {
     cursor_fold_destroy(view->fold);
-    view->fold = cursor_fold_create(NULL, 0);
+    view->fold = cursor_fold_create(CURSOR_OF_EVENTS, NULL, 0);
     view->slice.from_offset = EVENT_LOG_BEGINNING;
     view->read_until = -1;
 }

@@ -154,6 +154,7 @@ static void append_claim(struct claim *claim) {
     claim->step = CLAIM_APPENDING;
     claim->epoch = cursor_fold_epoch(claim->fold, claim->partition->number) + 1;
     struct cursor_record record = {.kind = CURSOR_OWNER,
+                                   .stream = partition_cursor_stream(claim->partition),
                                    .partition = claim->partition->number,
                                    .epoch = claim->epoch,
                                    .owner = bytes_of_text(claim->owner),
@@ -221,8 +222,9 @@ static void remove_claim(void *context, const struct cursor_key *key) {
 
 static void finish(struct claim *claim) {
     struct partition *partition = claim->partition;
-    log_line(LOG_INFO, "partition claimed", LOG_NUMBER("partition", partition->number),
-             LOG_NUMBER("epoch", claim->epoch));
+    log_line(LOG_INFO, "partition claimed",
+             LOG_TEXT("stream", cursor_stream_name(partition_cursor_stream(partition))),
+             LOG_NUMBER("partition", partition->number), LOG_NUMBER("epoch", claim->epoch));
     partition_claimed(partition, claim->epoch, claim->fold);
     claim_destroy(claim);
 }
@@ -273,7 +275,7 @@ struct claim *claim_start(struct partition *partition) {
     struct claim *claim = memory_allocate(sizeof *claim);
     claim->partition = partition;
     claim->lane = partition->lane;
-    claim->fold = cursor_fold_create(&partition->number, 1);
+    claim->fold = cursor_fold_create(partition_cursor_stream(partition), &partition->number, 1);
     claim->next_offset = EVENT_LOG_BEGINNING;
     claim->read_until = -1;
     claim->timer.expired = try_again;

@@ -1,4 +1,4 @@
-// Makes a partition of the events ours in the stream of cursors, before anything of it is matched:
+// Makes a partition ours in the stream of cursors, before anything of it is matched:
 // reads who had it and which cursors there are, writes that it is ours under a new epoch, reads up
 // to there, and writes the valid cursors again under that epoch. Belongs to the partition's loop.
 //

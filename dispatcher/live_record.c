@@ -22,14 +22,21 @@
 
 _Static_assert(SUBSCRIPTION_FINGERPRINT_SIZE == CURSOR_FINGERPRINT_SIZE, "of one text");
 
+static bool is_of_events(const struct partition *partition) {
+    return partition->tier == PARTITION_OF_EVENTS;
+}
+
+static int64_t later_end(int64_t end, const struct offset_ranges *finished) {
+    return finished->count > 0 && finished->items[finished->count - 1].end > end
+               ? finished->items[finished->count - 1].end
+               : end;
+}
+
 // Beyond the last offset that it tells of.
 static int64_t end_of(const struct cursor_record *record) {
-    int64_t end = record->position;
+    int64_t end = later_end(record->position, &record->finished);
     for (size_t i = 0; i < record->share_count; i++) {
-        const struct offset_ranges *finished = &record->shares[i].finished;
-        if (finished->count > 0 && finished->items[finished->count - 1].end > end) {
-            end = finished->items[finished->count - 1].end;
-        }
+        end = later_end(end, &record->shares[i].finished);
     }
     return end;
 }
@@ -43,6 +50,7 @@ static bool is_of_another_stream(const struct partition *partition,
         return false;
     }
     log_line(LOG_WARNING, "a stored position lies beyond the log's end, and is not believed",
+             LOG_TEXT("stream", cursor_stream_name(partition_cursor_stream(partition))),
              LOG_NUMBER("partition", partition->number), LOG_NUMBER("position", end_of(record)),
              LOG_NUMBER("end", end));
     return true;
@@ -57,8 +65,10 @@ void live_record_claimed(struct partition *partition, const struct cursor_record
         // The group's position is missing, or older: everything below is finished all the same.
         offset_tracker_pass(&partition->tracker, record->position);
     }
-    if (record) {
+    if (record && is_of_events(partition)) {
         live_progress_restore(&live->progress, record);
+    } else if (record) {
+        offset_ranges_copy(&record->finished, &live->finished);
     }
     // The first owner writes at once where it began, so that later ones know what was lost since.
     live->written = record ? offset_tracker_position(&partition->tracker) : -1;
@@ -69,6 +79,10 @@ bool live_record_match(struct partition *partition, const struct route_match *ma
                        struct tried *ret_tried) {
     return live_progress_match(&partition->live.progress, match->subscription->fingerprint, offset,
                                offset_tracker_position(&partition->tracker), ret_tried);
+}
+
+bool live_record_has_finished(const struct partition *partition, int64_t offset) {
+    return offset_ranges_contain(&partition->live.finished, offset);
 }
 
 void live_record_finished(struct partition *partition, int64_t offset) {
@@ -157,13 +171,7 @@ static void check_account(const struct partition *partition, const struct gather
 }
 
 // Returns how many queues and deliveries it has looked at.
-static size_t describe(struct partition *partition, struct cursor_record *ret_record) {
-    *ret_record = (struct cursor_record){.kind = CURSOR_LIVE,
-                                         .partition = partition->number,
-                                         .epoch = partition->epoch,
-                                         .position = offset_tracker_position(&partition->tracker),
-                                         .until = CURSOR_NO_END,
-                                         .written_us = clock_wall_us()};
+static size_t describe_shares(struct partition *partition, struct cursor_record *ret_record) {
     struct gathering gathering = {.writing = {.progress = &partition->live.progress,
                                               .record = ret_record,
                                               .next_offset = partition->tracker.next_offset}};
@@ -173,6 +181,30 @@ static size_t describe(struct partition *partition, struct cursor_record *ret_re
     check_account(partition, &gathering);
     free(gathering.unfinished);
     return partition->queues.count + gathering.deliveries;
+}
+
+// What the tracker does not wait for has ended, for whoever it was: the same that lets the group's
+// position pass. Up to where this owner has read it knows; beyond, the ones before him did.
+static size_t describe_parked(struct partition *partition, struct cursor_record *ret_record) {
+    struct offset_ranges *earlier = &partition->live.finished;
+    struct offset_ranges *finished = &ret_record->finished;
+    offset_ranges_cut(earlier, partition->tracker.next_offset);
+    offset_tracker_finished(&partition->tracker, earlier, finished);
+    finished->count = finished->count < CURSOR_RANGES_MAX ? finished->count : CURSOR_RANGES_MAX;
+    return partition->tracker.count;
+}
+
+// Returns how much it has looked at.
+static size_t describe(struct partition *partition, struct cursor_record *ret_record) {
+    *ret_record = (struct cursor_record){.kind = CURSOR_LIVE,
+                                         .stream = partition_cursor_stream(partition),
+                                         .partition = partition->number,
+                                         .epoch = partition->epoch,
+                                         .position = offset_tracker_position(&partition->tracker),
+                                         .until = CURSOR_NO_END,
+                                         .written_us = clock_wall_us()};
+    return is_of_events(partition) ? describe_shares(partition, ret_record)
+                                   : describe_parked(partition, ret_record);
 }
 
 // --- When it is written.
@@ -185,7 +217,7 @@ static void stored(void *context, int64_t offset) {
 }
 
 static size_t size_of(const struct cursor_record *record) {
-    size_t size = 128;
+    size_t size = 128 + 16 * record->finished.count;
     for (size_t i = 0; i < record->share_count; i++) {
         size += 64 + 16 * record->shares[i].finished.count + 72 * record->shares[i].tried.count;
     }
@@ -200,7 +232,7 @@ static void write_now(struct partition *partition) {
     struct cursor_record record;
     partition_look_at_count(partition);
     size_t looked_at = describe(partition, &record);
-    if (record.position > live->written || record.share_count > 0) {
+    if (record.position > live->written || record.share_count > 0 || record.finished.count > 0) {
         live->written = record.position;
         live->post = cursor_post_record(&options, &record);
     }
@@ -220,7 +252,8 @@ static int64_t interval_us(const struct partition *partition) {
     }
     int64_t partitions = 0;
     for (const struct partition *other = partition->lane->partitions; other; other = other->next) {
-        partitions += other->tier == PARTITION_OF_EVENTS;
+        partitions +=
+            is_of_events(other) == is_of_events(partition) && other->state == PARTITION_FED;
     }
     int64_t by_size = partitions * (int64_t)live->written_cost * 1000000 / LIVE_BYTES_PER_SECOND;
     return by_size > SHORT_INTERVAL_US ? by_size : SHORT_INTERVAL_US;
@@ -276,4 +309,5 @@ void live_record_stop(struct partition *partition) {
     }
     event_loop_timer_stop(partition->lane->loop, &live->timer);
     live_progress_clear(&live->progress);
+    offset_ranges_clear(&live->finished);
 }

@@ -51,3 +51,20 @@ void offset_tracker_finish(struct offset_tracker *tracker, struct offset_tracker
 int64_t offset_tracker_position(const struct offset_tracker *tracker) {
     return tracker->first ? tracker->first->offset : tracker->next_offset;
 }
+
+void offset_tracker_finished(const struct offset_tracker *tracker,
+                             const struct offset_ranges *earlier,
+                             struct offset_ranges *ret_finished) {
+    int64_t next = offset_tracker_position(tracker);
+    *ret_finished = (struct offset_ranges){0};
+    for (const struct offset_tracker_entry *entry = tracker->first; entry; entry = entry->next) {
+        offset_ranges_add(ret_finished, next, entry->offset);
+        next = entry->offset + 1;
+    }
+    offset_ranges_add(ret_finished, next, tracker->next_offset);
+    for (size_t i = 0; i < earlier->count; i++) {
+        const struct offset_range *range = &earlier->items[i];
+        int64_t first = range->first > tracker->next_offset ? range->first : tracker->next_offset;
+        offset_ranges_add(ret_finished, first, range->end);
+    }
+}

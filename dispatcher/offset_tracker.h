@@ -16,6 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/cursors/offset_ranges.h"
+
 struct offset_tracker_entry {
     int64_t offset;
     struct offset_tracker_entry *previous, *next; // the tracker's; both NULL when it is not in
@@ -37,5 +39,10 @@ void offset_tracker_pass(struct offset_tracker *tracker, int64_t offset);
 // In any order, once for each entry.
 void offset_tracker_finish(struct offset_tracker *tracker, struct offset_tracker_entry *entry);
 int64_t offset_tracker_position(const struct offset_tracker *tracker);
+// What is finished beyond the position: what was seen and is not in the tracker any more, and of
+// what was not seen yet that which is in earlier.
+void offset_tracker_finished(const struct offset_tracker *tracker,
+                             const struct offset_ranges *earlier,
+                             struct offset_ranges *ret_finished);
 
 #endif

@@ -50,6 +50,10 @@ struct partition *partition_create(struct lane *lane, const struct partition_opt
     return partition;
 }
 
+enum cursor_stream partition_cursor_stream(const struct partition *partition) {
+    return (enum cursor_stream)(partition->tier + 1);
+}
+
 void partition_look_at_count(const struct partition *partition) {
     struct lane *lane = partition->lane;
     rates_set_partitions(lane->flow.rates,
@@ -59,13 +63,11 @@ void partition_look_at_count(const struct partition *partition) {
 void partition_start(struct partition *partition) {
     lane_add(partition->lane, partition);
     lane_refresh(partition->lane);
+    partition->state = PARTITION_CLAIMING;
     if (is_of_events(partition)) {
         rates_add_partitions(partition->lane->flow.rates, 1);
         partition_look_at_count(partition);
-        partition->state = PARTITION_CLAIMING;
         partition->claim = claim_start(partition);
-    } else {
-        partition->state = PARTITION_FED;
     }
     backlog_set(partition->backlog, partition->number, partition, partition->committed);
 }
@@ -96,12 +98,14 @@ void partition_delivery_finished(struct partition *partition, struct taken_event
     int64_t offset = taken->place.offset;
     bool is_of_cursor = taken->cursor != NULL;
     taken->open_deliveries--;
-    if (taken->open_deliveries == 0 && is_of_cursor) {
+    bool is_over = taken->open_deliveries == 0;
+    if (is_over && is_of_cursor) {
         cursor_delivery_finished(taken->cursor, taken);
-    } else if (taken->open_deliveries == 0) {
+    } else if (is_over) {
         take_event_over(partition, taken);
     }
-    if (!is_of_cursor && is_of_events(partition)) {
+    // What is parked has one delivery, which is told of when the record is finished.
+    if (!is_of_cursor && (is_over || is_of_events(partition))) {
         live_record_finished(partition, offset);
     }
 }
@@ -151,6 +155,12 @@ struct taken_event *partition_take_event(struct partition *partition,
     return taken;
 }
 
+static void forget_record(struct partition *partition, const struct taken_record *record) {
+    event_unref(record->event);
+    taken_parked_destroy(record->parked);
+    window_give(&partition->window, 1, record->bytes);
+}
+
 static void take_record(struct partition *partition, const struct taken_record *record) {
     if (!is_of_events(partition)) {
         retry_partition_take(partition, record);
@@ -160,6 +170,16 @@ static void take_record(struct partition *partition, const struct taken_record *
     if (taken) {
         match_event(partition, taken);
     }
+}
+
+// It is no event, or an earlier owner has finished all of it.
+static bool is_passed_over(const struct partition *partition, const struct taken_record *record) {
+    return !record->event || live_record_has_finished(partition, record->offset);
+}
+
+static void pass_over(struct partition *partition, const struct taken_record *record) {
+    offset_tracker_pass(&partition->tracker, record->offset + 1);
+    forget_record(partition, record);
 }
 
 static void keep_for_later(struct partition *partition, const struct taken_record *records,
@@ -178,6 +198,9 @@ static void keep_for_later(struct partition *partition, const struct taken_recor
 void partition_take(struct partition *partition, const struct taken_record *records, size_t count) {
     if (partition->state == PARTITION_CLAIMING) {
         keep_for_later(partition, records, count);
+        if (!partition->claim) {
+            partition->claim = claim_start(partition);
+        }
         return;
     }
     assert(partition->state == PARTITION_FED);
@@ -187,11 +210,10 @@ void partition_take(struct partition *partition, const struct taken_record *reco
         losses_oldest_came(partition, records[0].stored_ms);
     }
     for (size_t i = 0; i < count; i++) {
-        if (records[i].event) {
-            take_record(partition, &records[i]);
+        if (is_passed_over(partition, &records[i])) {
+            pass_over(partition, &records[i]);
         } else {
-            offset_tracker_pass(&partition->tracker, records[i].offset + 1);
-            window_give(&partition->window, 1, records[i].bytes);
+            take_record(partition, &records[i]);
         }
     }
 }
@@ -253,25 +275,35 @@ static void note_skipped(struct partition *partition, const struct cursor_record
     }
 }
 
+// What only partitions of eg.events have.
+static void restore_subscriptions(struct partition *partition, const struct cursor_fold *fold,
+                                  const struct cursor_record *live) {
+    cursor_fold_each(fold, partition->number, restore, partition);
+    note_skipped(partition, live);
+    retention_watch_soon(&partition->lane->retention);
+    queue_table_each(&partition->queues, go_on_queue, NULL);
+    starts_look(partition);
+    replays_look(partition);
+}
+
 void partition_claimed(struct partition *partition, int64_t epoch, const struct cursor_fold *fold) {
-    struct cursor_key live = {.kind = CURSOR_LIVE, .partition = partition->number};
+    struct cursor_key live = {.kind = CURSOR_LIVE,
+                              .partition = partition->number,
+                              .stream = partition_cursor_stream(partition)};
     const struct cursor_record *record = cursor_fold_find(fold, &live);
     partition->claim = NULL;
     partition->epoch = epoch;
     partition->state = PARTITION_FED;
     live_record_claimed(partition, record);
-    cursor_fold_each(fold, partition->number, restore, partition);
-    note_skipped(partition, record);
-    retention_watch_soon(&partition->lane->retention);
-    queue_table_each(&partition->queues, go_on_queue, NULL);
-    starts_look(partition);
-    replays_look(partition);
+    if (is_of_events(partition)) {
+        restore_subscriptions(partition, fold, record);
+    }
     take_early(partition);
     lane_mark(partition->lane, partition);
 }
 
 void partition_skip(struct partition *partition, int64_t from, int64_t to) {
-    if (partition->state == PARTITION_CLAIMING) {
+    if (partition->state == PARTITION_CLAIMING && is_of_events(partition)) {
         partition->skipped_from = partition->skipped_to > 0 ? partition->skipped_from : from;
         partition->skipped_to = to;
     } else if (partition->state == PARTITION_FED && is_of_events(partition)) {
@@ -326,8 +358,7 @@ static void forget_early(struct partition *partition) {
         struct early_records *early = partition->early;
         partition->early = early->next;
         for (size_t i = 0; i < early->count; i++) {
-            event_unref(early->records[i].event);
-            window_give(&partition->window, 1, early->records[i].bytes);
+            forget_record(partition, &early->records[i]);
         }
         free(early);
     }
@@ -393,7 +424,7 @@ static void start_hand_over_timer(struct partition *partition, int64_t hand_over
 }
 
 void partition_revoke(struct partition *partition, int64_t hand_over_us) {
-    bool is_claimed = partition->state == PARTITION_FED && is_of_events(partition);
+    bool is_claimed = partition->state == PARTITION_FED;
     partition->state = PARTITION_HANDING_OVER;
     partition->writes_last = is_claimed;
     if (partition->claim) {
@@ -436,11 +467,13 @@ void partition_settle(struct partition *partition) {
     if (position > partition->committed && may_move) {
         commit(partition, position);
     }
-    if (partition->state == PARTITION_FED && is_of_events(partition)) {
+    if (partition->state == PARTITION_FED) {
         if (may_move) {
             live_record_settle(partition);
         }
-        laggards_watch(partition);
+        if (is_of_events(partition)) {
+            laggards_watch(partition);
+        }
     } else if (partition->state == PARTITION_HANDING_OVER &&
                (partition->running == 0 || partition->is_late) && last_is_written(partition)) {
         release(partition);

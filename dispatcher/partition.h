@@ -7,7 +7,7 @@
 //   ──────▶ NEW ────────▶ CLAIMING ──▶ FED ────▶ HANDING_OVER ───────────────────▶ released, gone
 //                             └──────────┴─── lost, stopped: gone at once ─────▶
 //
-// Of eg.retry.* nothing is claimed.
+// Of eg.retry.* the claim begins with the first record: most of these partitions are always empty.
 //
 // Invariants:
 //   1. The reader is told to commit only the tracker's position: an offset leaves it when all
@@ -16,8 +16,9 @@
 //      finished.
 //   3. While it hands over nothing new begins but a dead letter, and it is released exactly once,
 //      before the reader goes on without it.
-//   4. No event is matched before the partition was claimed and its cursors are known, and the
-//      position that is told never lies below what an earlier owner has finished.
+//   4. No event is matched, and nothing parked is taken up, before the partition was claimed and
+//      its cursors are known, and the position that is told never lies below what an earlier owner
+//      has finished.
 //   5. Calls that end after it is gone change nothing (delivery.h, 4), and it tells the reader
 //      nothing.
 #ifndef EVENT_GATEWAY_DISPATCHER_PARTITION_H
@@ -32,6 +33,7 @@
 #include "dispatcher/losses.h"
 #include "dispatcher/offset_tracker.h"
 #include "dispatcher/replays.h"
+#include "dispatcher/retry_tiers.h"
 #include "dispatcher/starts.h"
 #include "dispatcher/subscription_queue.h"
 #include "dispatcher/taken_event.h"
@@ -51,6 +53,10 @@ enum partition_state {
 
 #define PARTITION_OF_EVENTS (-1)
 
+_Static_assert((int)CURSOR_OF_EVENTS == PARTITION_OF_EVENTS + 1 &&
+                   (int)CURSOR_STREAM_COUNT == RETRY_TIER_COUNT + 1,
+               "streams of cursors are in the order of the tiers");
+
 struct partition {
     enum partition_state state;
     struct lane *lane;
@@ -68,7 +74,7 @@ struct partition {
     size_t delayed; // deliveries in RETRY_WAIT
     struct event_loop_timer hand_over_timer;
 
-    struct claim *claim; // CLAIMING
+    struct claim *claim; // CLAIMING; NULL: of eg.retry.*, and no record has come
     int64_t epoch;       // of this ownership, in all records that are written for it
     struct early_records *early;
     int64_t skipped_from, skipped_to; // CLAIMING: removed by retention meanwhile, or before
@@ -118,6 +124,8 @@ void partition_replays_changed(struct partition *partition);
 // The end of a turn in which it was marked.
 void partition_settle(struct partition *partition);
 
+// What its records in eg.cursor are of.
+enum cursor_stream partition_cursor_stream(const struct partition *partition);
 // Now and then: partitions may have been added, and each node has less of the whole then.
 void partition_look_at_count(const struct partition *partition);
 // For what takes records: counts the event in, held open until partition_delivery_finished is

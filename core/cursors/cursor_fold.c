@@ -26,6 +26,7 @@ struct ownership {
 };
 
 struct cursor_fold {
+    enum cursor_stream stream;
     bool takes_all;
     struct ownership *ownerships;
     size_t ownership_count;
@@ -35,8 +36,10 @@ struct cursor_fold {
     uint64_t refused;
 };
 
-struct cursor_fold *cursor_fold_create(const int32_t *partitions, size_t count) {
+struct cursor_fold *cursor_fold_create(enum cursor_stream stream, const int32_t *partitions,
+                                       size_t count) {
     struct cursor_fold *fold = memory_allocate(sizeof *fold);
+    fold->stream = stream;
     fold->takes_all = count == 0;
     fold->ownerships = memory_allocate((count + 1) * sizeof *fold->ownerships);
     fold->ownership_count = count;
@@ -86,15 +89,18 @@ static struct ownership *find_ownership(const struct cursor_fold *fold, int32_t 
 }
 
 // NULL: the partition is not wanted.
-static struct ownership *ownership_of(struct cursor_fold *fold, int32_t partition) {
-    struct ownership *ownership = find_ownership(fold, partition);
+static struct ownership *ownership_of(struct cursor_fold *fold, const struct cursor_key *key) {
+    if (key->stream != fold->stream) {
+        return NULL;
+    }
+    struct ownership *ownership = find_ownership(fold, key->partition);
     if (ownership || !fold->takes_all) {
         return ownership;
     }
     fold->ownerships =
         memory_resize(fold->ownerships, fold->ownership_count + 1, sizeof *fold->ownerships);
     ownership = &fold->ownerships[fold->ownership_count++];
-    *ownership = (struct ownership){.partition = partition};
+    *ownership = (struct ownership){.partition = key->partition};
     return ownership;
 }
 
@@ -223,7 +229,7 @@ void cursor_fold_add(struct cursor_fold *fold, const struct record *record) {
         fold->refused++;
         return;
     }
-    struct ownership *ownership = ownership_of(fold, key.partition);
+    struct ownership *ownership = ownership_of(fold, &key);
     if (!ownership) {
         return;
     }

@@ -1,5 +1,5 @@
-// What the records of cursors add up to, read in the order of the log: who owns each partition, and
-// which records are valid. Plain object of one thread.
+// What the records of cursors add up to, read in the order of the log: who owns each partition of a
+// stream, and which records are valid. Plain object of one thread.
 //
 // Invariants:
 //   1. Whoever's claim of an epoch comes first in the log owns that epoch; a partition belongs to
@@ -20,8 +20,9 @@
 
 struct cursor_fold;
 
-// Of these partitions only; count 0 = of all.
-struct cursor_fold *cursor_fold_create(const int32_t *partitions, size_t count);
+// Of these partitions of the stream only; count 0 = of all.
+struct cursor_fold *cursor_fold_create(enum cursor_stream stream, const int32_t *partitions,
+                                       size_t count);
 void cursor_fold_destroy(struct cursor_fold *fold);
 // A record that is none of ours is passed over, and counted.
 void cursor_fold_add(struct cursor_fold *fold, const struct record *record);
@@ -34,7 +35,7 @@ struct bytes cursor_fold_owner(const struct cursor_fold *fold, int32_t partition
 typedef void (*cursor_fold_fn)(void *context, const struct cursor_record *record);
 void cursor_fold_each(const struct cursor_fold *fold, int32_t partition, cursor_fold_fn visit,
                       void *context);
-// The valid record of that place, or NULL; the key's epoch does not matter.
+// The valid record of that place, or NULL; the key's epoch does not matter, its stream does.
 const struct cursor_record *cursor_fold_find(const struct cursor_fold *fold,
                                              const struct cursor_key *key);
 // The keys below the epoch that are there.

@@ -15,6 +15,12 @@ static const char *const kind_names[CURSOR_KIND_COUNT] = {
     [CURSOR_STARTED] = "started", [CURSOR_REPLAY] = "replay", [CURSOR_LOST] = "lost",
 };
 
+static const char *const stream_names[CURSOR_STREAM_COUNT] = {
+    [CURSOR_OF_EVENTS] = "events",     [CURSOR_OF_RETRY_10S] = "retry.10s",
+    [CURSOR_OF_RETRY_1M] = "retry.1m", [CURSOR_OF_RETRY_10M] = "retry.10m",
+    [CURSOR_OF_RETRY_1H] = "retry.1h",
+};
+
 // No id of a subscription has a colon.
 static const char *const name_prefixes[CURSOR_KIND_COUNT] = {
     [CURSOR_STARTED] = "start:",
@@ -26,11 +32,18 @@ const char *cursor_kind_name(enum cursor_kind kind) {
     return kind_names[kind];
 }
 
+const char *cursor_stream_name(enum cursor_stream stream) {
+    return stream_names[stream];
+}
+
 static bool is_of_partition(enum cursor_kind kind) {
     return kind == CURSOR_OWNER || kind == CURSOR_LIVE;
 }
 
 void cursor_key_write(const struct cursor_key *key, struct buffer *ret_key) {
+    if (key->stream != CURSOR_OF_EVENTS) {
+        buffer_append_format(ret_key, "%s/", stream_names[key->stream]);
+    }
     buffer_append_format(ret_key, "%" PRId32 "/", key->partition);
     if (is_of_partition(key->kind)) {
         buffer_append_text(ret_key, kind_names[key->kind]);
@@ -69,6 +82,19 @@ static struct bytes take_segment(struct bytes *rest) {
     return segment;
 }
 
+// What comes before the partition: of the events nothing.
+static enum cursor_stream take_stream(struct bytes *rest) {
+    struct bytes after = *rest;
+    struct bytes name = take_segment(&after);
+    for (int stream = CURSOR_OF_EVENTS + 1; stream < CURSOR_STREAM_COUNT; stream++) {
+        if (bytes_equal_text(name, stream_names[stream])) {
+            *rest = after;
+            return (enum cursor_stream)stream;
+        }
+    }
+    return CURSOR_OF_EVENTS;
+}
+
 // What lies between the partition and the epoch.
 static bool parse_middle(struct bytes middle, struct cursor_key *key) {
     key->space = key->name = BYTES("");
@@ -99,6 +125,7 @@ enum status cursor_key_parse(struct bytes text, struct cursor_key *ret_key, stru
     struct cursor_key key = {0};
     struct bytes rest = text;
     int64_t partition = 0;
+    key.stream = take_stream(&rest);
     size_t last = text.size;
     while (last > 0 && text.data[last - 1] != '/') {
         last--;
@@ -109,7 +136,8 @@ enum status cursor_key_parse(struct bytes text, struct cursor_key *ret_key, stru
                    key.epoch > 0;
     size_t start = text.size - rest.size;
     if (!is_ours || last < start + 2 ||
-        !parse_middle(bytes_slice(text, start, last - 1 - start), &key)) {
+        !parse_middle(bytes_slice(text, start, last - 1 - start), &key) ||
+        (key.stream != CURSOR_OF_EVENTS && !is_of_partition(key.kind))) {
         return error_set(error, STATUS_INVALID, "not a key of a cursor");
     }
     key.partition = (int32_t)partition;
@@ -118,8 +146,8 @@ enum status cursor_key_parse(struct bytes text, struct cursor_key *ret_key, stru
 }
 
 bool cursor_key_same_place(const struct cursor_key *a, const struct cursor_key *b) {
-    return a->kind == b->kind && a->partition == b->partition && bytes_equal(a->name, b->name) &&
-           bytes_equal(a->space, b->space);
+    return a->kind == b->kind && a->stream == b->stream && a->partition == b->partition &&
+           bytes_equal(a->name, b->name) && bytes_equal(a->space, b->space);
 }
 
 void cursor_record_key(const struct cursor_record *record, struct cursor_key *ret_key) {
@@ -129,6 +157,7 @@ void cursor_record_key(const struct cursor_record *record, struct cursor_key *re
         .space = record->space,
         .name = record->kind == CURSOR_REPLAY ? record->replay_id : record->subscription_id,
         .epoch = record->epoch,
+        .stream = record->stream,
     };
 }
 
@@ -150,6 +179,9 @@ void cursor_record_write(const struct cursor_record *record, struct buffer *ret_
         ret_value,
         "{\"kind\":\"%s\",\"partition\":%" PRId32 ",\"epoch\":%" PRId64 ",\"position\":%" PRId64,
         kind_names[record->kind], record->partition, record->epoch, record->position);
+    if (record->stream != CURSOR_OF_EVENTS) {
+        write_text(ret_value, "stream", bytes_of_text(stream_names[record->stream]));
+    }
     if (record->until != CURSOR_NO_END) {
         buffer_append_format(ret_value, ",\"until\":%" PRId64, record->until);
     }
@@ -205,6 +237,20 @@ static enum status read_kind(const json_t *json, struct cursor_record *record,
         }
     }
     return error_set(error, STATUS_INVALID, "kind: not one that is known");
+}
+
+// Absent: of the events.
+static enum status read_stream(const json_t *json, struct cursor_record *record,
+                               struct error *error) {
+    const json_t *value = json_object_get(json, "stream");
+    const char *name = json_string_value(value);
+    for (int stream = CURSOR_OF_EVENTS + 1; name && stream < CURSOR_STREAM_COUNT; stream++) {
+        if (strcmp(name, stream_names[stream]) == 0) {
+            record->stream = (enum cursor_stream)stream;
+            return STATUS_OK;
+        }
+    }
+    return value ? error_set(error, STATUS_INVALID, "stream: not one that is known") : STATUS_OK;
 }
 
 static enum status read_texts(const json_t *json, struct cursor_record *record,
@@ -288,6 +334,9 @@ enum status cursor_record_parse(struct bytes value, struct cursor_record *ret_re
     }
     if (status == STATUS_OK) {
         status = read_kind(record.json, &record, error);
+    }
+    if (status == STATUS_OK) {
+        status = read_stream(record.json, &record, error);
     }
     if (status == STATUS_OK) {
         status = read_texts(record.json, &record, error);

@@ -1,7 +1,7 @@
 // What lies in the stream of cursors: for each partition of the events who owns it, how far the
-// live position is, and the positions of subscriptions that are detached from it. Written and read
-// by dispatchers, read by the admin role. Pure, any thread. schemas/log-record.md describes the
-// format for others.
+// live position is, and the positions of subscriptions that are detached from it; the first two
+// also for the partitions of what is parked. Written and read by dispatchers, read by the admin
+// role. Pure, any thread. schemas/log-record.md describes the format for others.
 //
 //   key                                  value
 //   PARTITION/owner/EPOCH                a claim: whoever wrote the epoch first owns it
@@ -10,6 +10,8 @@
 //   PARTITION/SPACE/start:SUBSCRIPTION/EPOCH   its "start" was followed
 //   PARTITION/SPACE/replay:REPLAY/EPOCH  a replay
 //   PARTITION/SPACE/lost:SUBSCRIPTION/EPOCH   what it lost to the log's retention
+//   STREAM/PARTITION/owner/EPOCH         as above, of a stream of what is parked
+//   STREAM/PARTITION/live/EPOCH
 #ifndef EVENT_GATEWAY_CURSORS_CURSOR_RECORD_H
 #define EVENT_GATEWAY_CURSORS_CURSOR_RECORD_H
 
@@ -35,6 +37,19 @@ enum cursor_kind {
 // "owner", "live", "catch-up", "started", "replay", "lost".
 const char *cursor_kind_name(enum cursor_kind kind);
 
+// What the partition is of. All but the events' begin their keys with their name, so that readers
+// who know of the events alone pass them over.
+enum cursor_stream {
+    CURSOR_OF_EVENTS,
+    CURSOR_OF_RETRY_10S, // in the order of the tiers
+    CURSOR_OF_RETRY_1M,
+    CURSOR_OF_RETRY_10M,
+    CURSOR_OF_RETRY_1H,
+    CURSOR_STREAM_COUNT,
+};
+// "events", "retry.10s", "retry.1m", "retry.10m", "retry.1h".
+const char *cursor_stream_name(enum cursor_stream stream);
+
 // Why it was detached.
 #define CURSOR_REASON_SLOW "slow"
 #define CURSOR_REASON_CIRCUIT "the function fails"
@@ -53,10 +68,11 @@ const char *cursor_kind_name(enum cursor_kind kind);
 
 struct cursor_key {
     enum cursor_kind kind;
-    int32_t partition; // of the events
+    int32_t partition;
     struct bytes space;
-    struct bytes name; // of the subscription or the replay; empty for owner and live
-    int64_t epoch;     // of the owner that wrote it, from 1
+    struct bytes name;         // of the subscription or the replay; empty for owner and live
+    int64_t epoch;             // of the owner that wrote it, from 1
+    enum cursor_stream stream; // but for events there are only owner and live
 };
 void cursor_key_write(const struct cursor_key *key, struct buffer *ret_key);
 // Borrows from text. STATUS_INVALID: no key of ours.
@@ -74,6 +90,7 @@ struct cursor_share {
 
 struct cursor_record {
     enum cursor_kind kind;
+    enum cursor_stream stream;
     int32_t partition;
     int64_t epoch;
     struct bytes space, subscription_id;
@@ -84,7 +101,8 @@ struct cursor_record {
     struct bytes reason;  // why it was detached
     int64_t position;     // everything below is finished
     int64_t until;        // live deliveries begin here
-    struct offset_ranges finished; // beyond the position
+    struct offset_ranges finished; // beyond the position; live: of what is parked, whose records
+                                   // are for one subscription each
     struct tried_list tried;       // at the position or beyond, and not finished
     struct cursor_share *shares;   // live: of each subscription, what no other one has finished
     size_t share_count;

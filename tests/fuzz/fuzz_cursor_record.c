@@ -35,6 +35,14 @@ static void check_key(struct bytes text) {
     }
 }
 
+static void check_fold(enum cursor_stream stream, const struct record *record) {
+    struct cursor_fold *fold = cursor_fold_create(stream, NULL, 0);
+    cursor_fold_add(fold, record);
+    cursor_fold_add(fold, record);
+    cursor_fold_each(fold, -1, check_record, NULL);
+    cursor_fold_destroy(fold);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct bytes input = {(const char *)data, size};
     size_t key_size = bytes_find(input, '\n');
@@ -43,10 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     record.has_value = !bytes_equal_text(value, "-");
     record.value = record.has_value ? value : BYTES("");
     check_key(record.key);
-    struct cursor_fold *fold = cursor_fold_create(NULL, 0);
-    cursor_fold_add(fold, &record);
-    cursor_fold_add(fold, &record);
-    cursor_fold_each(fold, -1, check_record, NULL);
-    cursor_fold_destroy(fold);
+    for (int stream = 0; stream < CURSOR_STREAM_COUNT; stream++) {
+        check_fold((enum cursor_stream)stream, &record);
+    }
     return 0;
 }

@@ -5,9 +5,11 @@ import datetime
 import email.utils
 import itertools
 import json
+import threading
 import time
 
 from support.gateway import subscription_path, wait_until
+from support.records import read_file, read_topic
 
 # Waits from 50 ms on are parked, in tiers of 100 ms, 600 ms, 6 s and 36 s.
 QUICK = ["--retry-time-divisor", "100"]
@@ -102,6 +104,61 @@ def test_what_is_parked_survives_kill_9_and_is_not_multiplied(make_gateway, stor
     wait_until(lambda: parked_now(again) == 0, 120, "nothing parked any more")
     assert attempts_by_event(function) == {str(number): [1, 2] if str(number) in late else [1]
                                            for number in range(40)}
+
+
+def told_of_tier(store_arguments, wait):
+    """How many deliveries of that tier are told to be finished beyond what is not, by the newest record of each partition."""
+    options = dict(zip(store_arguments, store_arguments[1:]))
+    records = (read_file(f"{options['--data']}/events.db", "cursor") if "--data" in options
+               else read_topic(options["--kafka"], f"{options['--topic-prefix']}.cursor"))
+    newest = {}
+    for record in records:
+        stream, partition, *kind = record.key.split("/")
+        if stream == f"retry.{wait}" and kind[0] == "live":
+            newest[partition] = json.loads(record.value) if record.value else {}
+    return sum(end - first for value in newest.values() for first, end in value.get("finished", []))
+
+
+def test_what_is_finished_behind_one_that_hangs_is_not_delivered_again_after_kill_9(make_gateway, store_arguments,
+                                                                                   make_function):
+    # Waits from 500 ms on are parked, in tiers of 1 s, 6 s, 60 s and 360 s.
+    arguments = [*store_arguments, "--retry-time-divisor", "10"]
+    late = {str(number) for number in range(0, 120, 4)}  # Not so many that the circuit opens.
+    hanging, first_life_is_over = threading.Event(), threading.Event()
+
+    def fail_once(call):
+        is_first = int(call.headers["Event-Gateway-Attempt"]) == 1
+        return 503 if is_first and call.json()["id"] in late | {"after"} else 200, {"Retry-After": "1"}, b""
+
+    def fail_and_hang(call):
+        if int(call.headers["Event-Gateway-Attempt"]) == 1:
+            return 503, {"Retry-After": "1"}, b""
+        hanging.set()
+        first_life_is_over.wait()
+        return 200, {}, b""
+
+    function, hangs = make_function(fail_once), make_function(fail_and_hang)
+    gateway = make_gateway(arguments)
+    subscribed(gateway, hangs, "other", "hangs", timeoutMs=600000)
+    subscribed(gateway, function)
+    # All of one key lies in one partition of the tier.
+    emit(gateway, "hangs", "other", partitionkey="k")
+    assert hanging.wait(60), "the second attempt at what hangs"
+    for number in range(120):
+        emit(gateway, number, partitionkey="k")
+        wait_until(lambda: function.count() > number, 60, "the first attempt")
+    wait_until(lambda: function.count() == 120 + len(late), 60, "the second attempts")
+    wait_until(lambda: told_of_tier(store_arguments, "10s") == len(late), 60, "that they are told to be finished")
+    gateway.kill()
+    first_life_is_over.set()
+
+    again = make_gateway(arguments)
+    wait_until(lambda: attempts_by_event(hangs)["hangs"] == [1, 2, 2], 60, "what hung again")
+    emit(again, "after", partitionkey="k")
+    wait_until(lambda: attempts_by_event(function)["after"] == [1, 2], 60, "what was parked behind all of them")
+    wait_until(lambda: parked_now(again) == 0, 60, "nothing parked any more")
+    assert attempts_by_event(function) == {**{str(number): [1, 2] if str(number) in late else [1]
+                                              for number in range(120)}, "after": [1, 2]}
 
 
 def test_retry_after_as_a_date_is_kept(make_gateway, store_arguments, make_function):

@@ -23,7 +23,7 @@ class Finding:
 @dataclasses.dataclass
 class Cursors:
     findings: list = dataclasses.field(default_factory=list)
-    epochs: dict = dataclasses.field(default_factory=dict)  # partition -> the highest claimed
+    epochs: dict = dataclasses.field(default_factory=dict)  # partition, or (stream, partition) -> the highest claimed
     owners: dict = dataclasses.field(default_factory=dict)  # (partition, epoch) -> the first claim's owner
     valid: dict = dataclasses.field(default_factory=dict)  # place -> {epoch: the record's value}
     void: int = 0
@@ -45,8 +45,7 @@ def read(records):
     for record in records:
         cursors.records += 1
         try:
-            partition, *place, epoch = record.key.split("/")
-            partition, epoch = int(partition), int(epoch)
+            partition, place, epoch = _parts(record.key)
             value = None if record.value is None else json.loads(record.value)
         except (AttributeError, ValueError):
             cursors.findings.append(Finding(UNREADABLE, record.offset, repr(record.key)))
@@ -56,6 +55,14 @@ def read(records):
         else:
             _take(cursors, record, (partition, *place), epoch, value)
     return cursors
+
+
+def _parts(key):
+    """The partition, of the events as a number, else with its stream; what it is about; the epoch."""
+    first, *rest = key.split("/")
+    partition = (first, int(rest.pop(0))) if first.startswith("retry.") else int(first)
+    *place, epoch = rest
+    return partition, place, int(epoch)
 
 
 def _claim(cursors, partition, epoch, value):

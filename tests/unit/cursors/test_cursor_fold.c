@@ -60,7 +60,7 @@ static int64_t position(const struct cursor_fold *fold) {
 
 static void the_first_claim_of_an_epoch_owns_it(void **state) {
     (void)state;
-    struct cursor_fold *fold = cursor_fold_create(NULL, 0);
+    struct cursor_fold *fold = cursor_fold_create(CURSOR_OF_EVENTS, NULL, 0);
     assert_int_equal(cursor_fold_epoch(fold, 0), 0);
     claim(fold, 1, BYTES("first"));
     claim(fold, 1, BYTES("second"));
@@ -75,7 +75,7 @@ static void the_first_claim_of_an_epoch_owns_it(void **state) {
 
 static void records_of_an_owner_that_lost_the_partition_change_nothing(void **state) {
     (void)state;
-    struct cursor_fold *fold = cursor_fold_create(NULL, 0);
+    struct cursor_fold *fold = cursor_fold_create(CURSOR_OF_EVENTS, NULL, 0);
     claim(fold, 1, BYTES("old"));
     put(fold, 1, 10);
     claim(fold, 2, BYTES("new"));
@@ -94,7 +94,7 @@ static void records_of_an_owner_that_lost_the_partition_change_nothing(void **st
 
 static void what_was_valid_is_inherited_by_the_next_owner(void **state) {
     (void)state;
-    struct cursor_fold *fold = cursor_fold_create(NULL, 0);
+    struct cursor_fold *fold = cursor_fold_create(CURSOR_OF_EVENTS, NULL, 0);
     claim(fold, 1, BYTES("a"));
     put(fold, 1, 10);
     claim(fold, 2, BYTES("b"));
@@ -118,7 +118,7 @@ static void count_key(void *context, const struct cursor_key *key) {
 
 static void every_older_key_is_told(void **state) {
     (void)state;
-    struct cursor_fold *fold = cursor_fold_create(NULL, 0);
+    struct cursor_fold *fold = cursor_fold_create(CURSOR_OF_EVENTS, NULL, 0);
     claim(fold, 1, BYTES("a"));
     put(fold, 1, 10);
     claim(fold, 2, BYTES("b"));
@@ -139,7 +139,7 @@ static void every_older_key_is_told(void **state) {
 static void other_partitions_and_foreign_records_are_passed_over(void **state) {
     (void)state;
     const int32_t wanted[] = {1};
-    struct cursor_fold *fold = cursor_fold_create(wanted, 1);
+    struct cursor_fold *fold = cursor_fold_create(CURSOR_OF_EVENTS, wanted, 1);
     claim(fold, 1, BYTES("a"));
     put(fold, 1, 10);
     assert_int_equal(position(fold), -1);
@@ -154,6 +154,36 @@ static void other_partitions_and_foreign_records_are_passed_over(void **state) {
     cursor_fold_destroy(fold);
 }
 
+// The same number, but other partitions.
+static void the_partitions_of_each_stream_are_their_own(void **state) {
+    (void)state;
+    struct cursor_fold *folds[] = {cursor_fold_create(CURSOR_OF_EVENTS, NULL, 0),
+                                   cursor_fold_create(CURSOR_OF_RETRY_10S, NULL, 0),
+                                   cursor_fold_create(CURSOR_OF_RETRY_1M, NULL, 0)};
+    struct cursor_record owner = {.kind = CURSOR_OWNER,
+                                  .stream = CURSOR_OF_RETRY_10S,
+                                  .epoch = 7,
+                                  .owner = BYTES("a"),
+                                  .until = CURSOR_NO_END};
+    struct cursor_record live = owner;
+    struct cursor_key key;
+    live.kind = CURSOR_LIVE;
+    live.position = 5;
+    cursor_record_key(&live, &key);
+    for (size_t i = 0; i < 3; i++) {
+        struct keys keys = {0};
+        claim(folds[i], 1, BYTES("events'"));
+        add(folds[i], &owner, true);
+        add(folds[i], &live, true);
+        assert_int_equal(cursor_fold_epoch(folds[i], 0), i == 0 ? 1 : i == 1 ? 7 : 0);
+        assert_int_equal(cursor_fold_find(folds[i], &key) != NULL, i == 1);
+        cursor_fold_each_older(folds[i], 0, 8, count_key, &keys);
+        assert_int_equal(keys.count, i == 0 ? 1 : i == 1 ? 2 : 0);
+        assert_int_equal(cursor_fold_refused(folds[i]), 0);
+        cursor_fold_destroy(folds[i]);
+    }
+}
+
 static void count_record(void *context, const struct cursor_record *record) {
     (void)record;
     (*(size_t *)context)++;
@@ -161,7 +191,7 @@ static void count_record(void *context, const struct cursor_record *record) {
 
 static void thousands_are_found_again(void **state) {
     (void)state;
-    struct cursor_fold *fold = cursor_fold_create(NULL, 0);
+    struct cursor_fold *fold = cursor_fold_create(CURSOR_OF_EVENTS, NULL, 0);
     for (int i = 0; i < 2000; i++) {
         char id[16];
         struct cursor_record record = cursor(1, i);
@@ -187,6 +217,7 @@ int main(void) {
         cmocka_unit_test(what_was_valid_is_inherited_by_the_next_owner),
         cmocka_unit_test(every_older_key_is_told),
         cmocka_unit_test(other_partitions_and_foreign_records_are_passed_over),
+        cmocka_unit_test(the_partitions_of_each_stream_are_their_own),
         cmocka_unit_test(thousands_are_found_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

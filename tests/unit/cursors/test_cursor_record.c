@@ -13,13 +13,18 @@
 static void keys_come_back_as_they_went(void **state) {
     (void)state;
     const struct cursor_key keys[] = {
-        {CURSOR_OWNER, 0, BYTES(""), BYTES(""), 1},
-        {CURSOR_LIVE, 7, BYTES(""), BYTES(""), INT64_MAX},
-        {CURSOR_CATCH_UP, 12, BYTES("team1"), BYTES("YXN5bmM"), 3},
-        {CURSOR_CATCH_UP, 12, BYTES("owner"), BYTES("a/b"), 3},
-        {CURSOR_LOST, 3, BYTES("default"), BYTES("YXN5bmM"), 7},
-        {CURSOR_STARTED, INT32_MAX, BYTES("default"), BYTES("YXN5bmM"), 2},
-        {CURSOR_REPLAY, 1, BYTES("default"), BYTES("5b2c"), 9},
+        {CURSOR_OWNER, 0, BYTES(""), BYTES(""), 1, CURSOR_OF_EVENTS},
+        {CURSOR_LIVE, 7, BYTES(""), BYTES(""), INT64_MAX, CURSOR_OF_EVENTS},
+        {CURSOR_CATCH_UP, 12, BYTES("team1"), BYTES("YXN5bmM"), 3, CURSOR_OF_EVENTS},
+        {CURSOR_CATCH_UP, 12, BYTES("owner"), BYTES("a/b"), 3, CURSOR_OF_EVENTS},
+        {CURSOR_LOST, 3, BYTES("default"), BYTES("YXN5bmM"), 7, CURSOR_OF_EVENTS},
+        {CURSOR_STARTED, INT32_MAX, BYTES("default"), BYTES("YXN5bmM"), 2, CURSOR_OF_EVENTS},
+        {CURSOR_REPLAY, 1, BYTES("default"), BYTES("5b2c"), 9, CURSOR_OF_EVENTS},
+        {CURSOR_OWNER, 0, BYTES(""), BYTES(""), 1, CURSOR_OF_RETRY_10S},
+        {CURSOR_LIVE, 7, BYTES(""), BYTES(""), 1, CURSOR_OF_RETRY_10S},
+        {CURSOR_LIVE, 7, BYTES(""), BYTES(""), 1, CURSOR_OF_RETRY_1M},
+        {CURSOR_LIVE, 7, BYTES(""), BYTES(""), 1, CURSOR_OF_RETRY_10M},
+        {CURSOR_LIVE, 7, BYTES(""), BYTES(""), 1, CURSOR_OF_RETRY_1H},
     };
     for (size_t i = 0; i < ARRAY_LENGTH(keys); i++) {
         struct buffer text = {0};
@@ -56,6 +61,12 @@ static void what_is_no_key_is_refused(void **state) {
         "0/s/start:/1",
         "4294967296/owner/1",
         "0/owner/9223372036854775808",
+        "events/0/owner/1",
+        "retry.2s/0/owner/1",
+        "retry.10s/owner/1",
+        "retry.10s/0/1",
+        "retry.10s/0/space/id/1",
+        "retry.10s/retry.10s/0/live/1",
     };
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
         struct cursor_key key;
@@ -163,6 +174,29 @@ static void what_subscriptions_have_finished_comes_back_as_it_went(void **state)
     buffer_clear(&text);
 }
 
+static void what_is_finished_of_a_tier_comes_back_as_it_went(void **state) {
+    (void)state;
+    for (int stream = 0; stream < CURSOR_STREAM_COUNT; stream++) {
+        struct cursor_record record = {.kind = CURSOR_LIVE,
+                                       .stream = (enum cursor_stream)stream,
+                                       .partition = 2,
+                                       .epoch = 4,
+                                       .position = 10,
+                                       .until = CURSOR_NO_END};
+        struct cursor_record back;
+        struct buffer text = {0};
+        offset_ranges_add(&record.finished, 11, 20);
+        cursor_record_write(&record, &text);
+        assert_int_equal(cursor_record_parse(buffer_bytes(&text), &back, NULL), STATUS_OK);
+        assert_same(&record, &back);
+        assert_int_equal(back.stream, stream);
+        assert_int_equal(back.finished.items[0].end, 20);
+        cursor_record_clear(&back);
+        cursor_record_clear(&record);
+        buffer_clear(&text);
+    }
+}
+
 static void without_an_end_a_record_has_none(void **state) {
     (void)state;
     struct cursor_record back;
@@ -217,6 +251,8 @@ static void what_is_no_record_is_refused(void **state) {
         HEAD "\"epoch\":1,\"position\":5,"
              "\"subscriptions\":[{\"fingerprint\":\"0123456789abcdef\",\"finished\":[[4,5]]}]}",
         HEAD "\"epoch\":1,\"position\":5,\"until\":null}",
+        "{\"kind\":\"live\",\"stream\":\"retry.2s\",\"partition\":0,\"epoch\":1,\"position\":0}",
+        "{\"kind\":\"live\",\"stream\":1,\"partition\":0,\"epoch\":1,\"position\":0}",
     };
 #undef HEAD
     for (size_t i = 0; i < ARRAY_LENGTH(texts); i++) {
@@ -234,6 +270,7 @@ int main(void) {
         cmocka_unit_test(what_is_no_key_is_refused),
         cmocka_unit_test(a_record_comes_back_as_it_went),
         cmocka_unit_test(what_subscriptions_have_finished_comes_back_as_it_went),
+        cmocka_unit_test(what_is_finished_of_a_tier_comes_back_as_it_went),
         cmocka_unit_test(without_an_end_a_record_has_none),
         cmocka_unit_test(what_is_no_record_is_refused),
     };

@@ -1,8 +1,6 @@
 // What is finished beyond the live position of a partition, and what was tried there, survives.
 #include "tests/unit/dispatcher/dispatcher_test.h"
 
-#include "core/cursors/cursor_record.h"
-
 static int set_up(void **state) {
     struct dispatcher_test *test = test_create(1, 1);
     test->options.tiers = &no_parking;
@@ -15,45 +13,6 @@ static int tear_down(void **state) {
     return 0;
 }
 
-// The newest record of the live position in the stream of cursors.
-struct look {
-    struct event_log_slice slice;
-    sem_t done;
-};
-
-static void looked(struct event_log_slice *slice) {
-    sem_post(&CONTAINER_OF(slice, struct look, slice)->done);
-}
-
-static bool read_live(struct dispatcher_test *test, struct cursor_record *ret_record) {
-    struct look look = {.slice = {.stream = EVENT_LOG_CURSORS,
-                                  .from_offset = EVENT_LOG_BEGINNING,
-                                  .max_records = 10000,
-                                  .loop = test->server_loop.loop,
-                                  .done = looked}};
-    bool is_found = false;
-    sem_init(&look.done, 0, 0);
-    assert_int_equal(event_log_read(test->log, &look.slice), STATUS_OK);
-    while (sem_wait(&look.done) != 0) {
-    }
-    assert_int_equal(look.slice.status, STATUS_OK);
-    for (size_t i = look.slice.count; i > 0 && !is_found; i--) {
-        const struct record *record = &look.slice.records[i - 1].record;
-        struct cursor_record parsed;
-        if (record->has_value && cursor_record_parse(record->value, &parsed, NULL) == STATUS_OK) {
-            is_found = parsed.kind == CURSOR_LIVE;
-            if (is_found) {
-                *ret_record = parsed;
-            } else {
-                cursor_record_clear(&parsed);
-            }
-        }
-    }
-    event_log_slice_clear(&look.slice);
-    sem_destroy(&look.done);
-    return is_found;
-}
-
 // Until somebody is told to have finished the offset.
 static void await_told(struct dispatcher_test *test, int64_t offset) {
     struct timespec until = test_deadline();
@@ -61,7 +20,7 @@ static void await_told(struct dispatcher_test *test, int64_t offset) {
     do {
         struct cursor_record record;
         bool is_told = false;
-        if (read_live(test, &record)) {
+        if (test_read_live(test, CURSOR_OF_EVENTS, &record)) {
             for (size_t i = 0; i < record.share_count; i++) {
                 is_told |= offset_ranges_contain(&record.shares[i].finished, offset);
             }
@@ -175,20 +134,8 @@ static void write_as_owner(struct dispatcher_test *test, int64_t epoch, const ch
     memcpy(share.fingerprint, subscription->fingerprint, sizeof share.fingerprint);
     snapshot_unref(snapshot);
     offset_ranges_add(&share.finished, 0, end);
-    struct buffer key = {0};
-    struct buffer value = {0};
-    struct cursor_key parts;
-    cursor_record_key(&record, &parts);
-    cursor_key_write(&parts, &key);
-    cursor_record_write(&record, &value);
-    struct record stored = {
-        .key = buffer_bytes(&key), .has_value = true, .value = buffer_bytes(&value)};
-    struct append_answer answer =
-        append_and_wait(test->log, &test->server_loop, EVENT_LOG_CURSORS, &stored);
-    assert_int_equal(answer.status, STATUS_OK);
+    test_write_cursor(test, &record);
     offset_ranges_clear(&share.finished);
-    buffer_clear(&key);
-    buffer_clear(&value);
 }
 
 // After a crash of the owner of epoch 2, who was still calling the function with all five.

@@ -34,7 +34,7 @@ static int64_t lost_of(struct dispatcher_test *test, const char *subscription) {
                                         .done = slice_done}};
     const struct cursor_key key = {
         .kind = CURSOR_LOST, .space = BYTES("default"), .name = bytes_of_text(subscription)};
-    struct cursor_fold *fold = cursor_fold_create(NULL, 0);
+    struct cursor_fold *fold = cursor_fold_create(CURSOR_OF_EVENTS, NULL, 0);
     sem_init(&reading.done, 0, 0);
     assert_int_equal(event_log_read(test->log, &reading.slice), STATUS_OK);
     sem_wait(&reading.done);

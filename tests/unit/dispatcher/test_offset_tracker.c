@@ -80,6 +80,55 @@ static void an_offset_that_was_seen_is_not_taken_again(void **state) {
     assert_int_equal(tracker.count, 1);
 }
 
+static void what_is_finished_beyond_the_position_is_told(void **state) {
+    (void)state;
+    struct offset_tracker tracker;
+    struct offset_tracker_entry entries[4] = {0};
+    const struct offset_ranges none = {0};
+    struct offset_ranges finished;
+    offset_tracker_init(&tracker, 5);
+    offset_tracker_finished(&tracker, &none, &finished);
+    assert_int_equal(finished.count, 0);
+    for (int i = 0; i < 4; i++) {
+        see(&tracker, &entries[i], 5 + i);
+    }
+    offset_tracker_pass(&tracker, 12);
+    offset_tracker_finish(&tracker, &entries[1]);
+    offset_tracker_finished(&tracker, &none, &finished);
+    assert_int_equal(finished.count, 2);
+    assert_int_equal(finished.items[0].first, 6);
+    assert_int_equal(finished.items[0].end, 7);
+    assert_int_equal(finished.items[1].first, 9);
+    assert_int_equal(finished.items[1].end, 12);
+    offset_ranges_clear(&finished);
+}
+
+// As long as it has not come to what others have finished before.
+static void what_was_finished_earlier_is_told_until_it_is_seen(void **state) {
+    (void)state;
+    struct offset_tracker tracker;
+    struct offset_tracker_entry entry = {0};
+    struct offset_ranges earlier = {0};
+    struct offset_ranges finished;
+    offset_tracker_init(&tracker, 0);
+    offset_ranges_add(&earlier, 1, 4);
+    offset_ranges_add(&earlier, 6, 9);
+    see(&tracker, &entry, 2); // Of what was seen the tracker alone knows.
+    offset_tracker_finished(&tracker, &earlier, &finished);
+    assert_int_equal(finished.count, 2);
+    assert_int_equal(finished.items[0].first, 3);
+    assert_int_equal(finished.items[0].end, 4);
+    assert_int_equal(finished.items[1].first, 6);
+    assert_int_equal(finished.items[1].end, 9);
+    offset_ranges_clear(&finished);
+    offset_tracker_pass(&tracker, 20);
+    offset_tracker_finished(&tracker, &earlier, &finished);
+    assert_int_equal(finished.count, 1);
+    assert_int_equal(finished.items[0].end, 20);
+    offset_ranges_clear(&finished);
+    offset_ranges_clear(&earlier);
+}
+
 // The naive reference: every offset with a flag, and the position by the definition.
 enum {
     REFERENCE_MAX = 4096
@@ -143,6 +192,20 @@ static void take_step(struct offset_tracker *tracker, struct offset_tracker_entr
     }
 }
 
+static void compare_finished(const struct offset_tracker *tracker,
+                             const struct reference *reference) {
+    const struct offset_ranges none = {0};
+    struct offset_ranges finished;
+    offset_tracker_finished(tracker, &none, &finished);
+    int64_t position = reference_position(reference);
+    for (int64_t i = 0; i < reference->next + 2; i++) {
+        bool is_finished =
+            i >= position && i < reference->next && reference->offsets[i] != REFERENCE_OPEN;
+        assert_int_equal(offset_ranges_contain(&finished, i), is_finished);
+    }
+    offset_ranges_clear(&finished);
+}
+
 static void it_agrees_with_a_naive_reference_on_random_schedules(void **state) {
     (void)state;
     unsigned seed = (unsigned)clock_wall_us();
@@ -163,6 +226,7 @@ static void it_agrees_with_a_naive_reference_on_random_schedules(void **state) {
             assert_true(position >= before);
             before = position;
         }
+        compare_finished(&tracker, reference);
     }
     free(reference);
     free(entries);
@@ -174,6 +238,8 @@ int main(void) {
         cmocka_unit_test(gaps_do_not_hold_the_position),
         cmocka_unit_test(what_passes_unmatched_moves_the_position_only_when_nothing_is_open),
         cmocka_unit_test(an_offset_that_was_seen_is_not_taken_again),
+        cmocka_unit_test(what_is_finished_beyond_the_position_is_told),
+        cmocka_unit_test(what_was_finished_earlier_is_told_until_it_is_seen),
         cmocka_unit_test(it_agrees_with_a_naive_reference_on_random_schedules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
