@@ -70,6 +70,17 @@ static const char passing_schema[] =
 #define AFTER_PLACE "(time_us, partition, offset) > (?1, ?2, ?3) AND time_us >= ?4 AND time_us < ?5"
 #define OLDEST_FIRST " ORDER BY time_us, partition, offset LIMIT ?6"
 
+// Outcomes of one delivery may come out of order, from clocks that differ, or were wrong (?15 is
+// the last time that is believed). A later attempt ends the waiting of an earlier one whatever the
+// clocks say; attempts count from 1 again when a dead letter is redriven, so else the time decides.
+// A time that has not come yet decides nothing against a later attempt.
+#define IS_NEWER                                                                                   \
+    "(deliveries.state = 2 AND excluded.attempts > deliveries.attempts) OR "                       \
+    "CASE WHEN deliveries.time_us > ?15 "                                                          \
+    "THEN excluded.state <> 2 OR excluded.attempts >= deliveries.attempts "                        \
+    "ELSE excluded.time_us >= deliveries.time_us AND "                                             \
+    "(excluded.time_us <= ?15 OR excluded.attempts >= deliveries.attempts) END"
+
 static const char *const texts[INDEX_STATEMENT_COUNT] = {
     [INDEX_BEGIN] = "BEGIN IMMEDIATE",
     [INDEX_COMMIT] = "COMMIT",
@@ -83,8 +94,7 @@ static const char *const texts[INDEX_STATEMENT_COUNT] = {
         "ON CONFLICT DO UPDATE SET kind = excluded.kind, attempts = excluded.attempts, status = "
         "excluded.status, duration_us = excluded.duration_us, reason = excluded.reason, answer = "
         "excluded.answer, next_us = excluded.next_us, node = excluded.node, time_us = "
-        "excluded.time_us, state = excluded.state WHERE excluded.time_us >= deliveries.time_us OR "
-        "deliveries.time_us > ?15",
+        "excluded.time_us, state = excluded.state WHERE " IS_NEWER,
     [INDEX_SET_EVENT_STATE] =
         "UPDATE events SET state = (SELECT max(state) FROM deliveries WHERE "
         "partition = ?1 AND offset = ?2) WHERE partition = ?1 AND offset = ?2",

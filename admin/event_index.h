@@ -32,8 +32,8 @@ int64_t event_index_position(struct event_index *index, enum event_log_stream st
 void event_index_begin(struct event_index *index);
 void event_index_add_event(struct event_index *index, const struct stored_record *stored,
                            const struct event *event);
-// An outcome that is older than what is known of that delivery changes nothing, unless that is of a
-// time that has not come yet: somebody's clock was ahead then. place is where it lies in
+// An outcome that is older than what is known of that delivery changes nothing. Older is an earlier
+// attempt or time; clocks differ, and somebody's may have been wrong. place is where it lies in
 // eg.outcome.
 struct log_place {
     int32_t partition;

@@ -113,6 +113,41 @@ static void an_outcome_of_a_time_that_has_not_come_gives_way_to_the_next_one(voi
     assert_delivery(fixture, "delivered", "delivered", 2);
 }
 
+// Outcomes lie in several partitions, which are read side by side.
+static void
+outcomes_that_come_in_the_wrong_order_while_the_clock_is_set_back_are_put_right(void **state) {
+    struct fixture *fixture = *state;
+    int64_t now_us = clock_wall_us();
+    add_examples(fixture);
+    add_outcome(fixture, OUTCOME_DELIVERED, 2, now_us);
+    add_outcome(fixture, OUTCOME_PARKED, 1, now_us + HOUR_US);
+    assert_delivery(fixture, "delivered", "delivered", 2);
+}
+
+// By the time at which they are read nobody can see that a clock was wrong.
+static void
+a_later_attempt_ends_the_waiting_of_an_earlier_one_whatever_the_clocks_say(void **state) {
+    struct fixture *fixture = *state;
+    int64_t now_us = clock_wall_us();
+    add_examples(fixture);
+    add_outcome(fixture, OUTCOME_PARKED, 1, now_us);
+    add_outcome(fixture, OUTCOME_DELIVERED, 2, now_us - HOUR_US);
+    assert_delivery(fixture, "delivered", "delivered", 2);
+}
+
+static void attempts_of_a_redriven_letter_count_from_one_again(void **state) {
+    struct fixture *fixture = *state;
+    int64_t now_us = clock_wall_us();
+    add_examples(fixture);
+    add_outcome(fixture, OUTCOME_DEAD_LETTERED, 5, now_us - 2);
+    add_outcome(fixture, OUTCOME_RETRY, 1, now_us - 1);
+    assert_delivery(fixture, "waiting", "retry", 1);
+    add_outcome(fixture, OUTCOME_DELIVERED, 2, now_us);
+    assert_delivery(fixture, "delivered", "delivered", 2);
+    add_outcome(fixture, OUTCOME_DEAD_LETTERED, 5, now_us - 2);
+    assert_delivery(fixture, "delivered", "delivered", 2);
+}
+
 static void clocks_of_nodes_may_differ_by_seconds(void **state) {
     struct fixture *fixture = *state;
     int64_t now_us = clock_wall_us();
@@ -188,6 +223,9 @@ int main(void) {
         RULE(a_cursor_of_somebody_else_is_refused),
         RULE(an_event_shows_what_came_of_its_deliveries),
         RULE(an_outcome_of_a_time_that_has_not_come_gives_way_to_the_next_one),
+        RULE(outcomes_that_come_in_the_wrong_order_while_the_clock_is_set_back_are_put_right),
+        RULE(a_later_attempt_ends_the_waiting_of_an_earlier_one_whatever_the_clocks_say),
+        RULE(attempts_of_a_redriven_letter_count_from_one_again),
         RULE(clocks_of_nodes_may_differ_by_seconds),
         RULE(letters_are_listed_until_they_are_marked),
         RULE(letters_are_redriven_oldest_first_from_a_place_on),
