@@ -107,7 +107,8 @@ struct event_log_slice {
     size_t count;
     int64_t next_offset;  // where to go on, beyond what was passed over
     int64_t first_offset; // of the partition: its first record. Above from_offset: some are lost
-    int64_t end_offset;   // of the partition: the next one to be written
+    int64_t end_offset;   // of the partition: the next one to be written. Below next_offset only
+                          // where from_offset was beyond it
 
     struct event_log_job job;   // the log's
     struct record_slice *bytes; // the log's

@@ -207,6 +207,15 @@ static void sort_waiting(struct slice_pool *pool, int64_t now_us) {
 
 // --- A worker's thread.
 
+// A store learns the end before it reads, and finds records that came since. To a follower with
+// less than nothing left, where it is would stay unknown until its next record comes.
+static void tell_end(struct event_log_slice *slice) {
+    bool began_inside = slice->job.position <= slice->end_offset;
+    if (began_inside && slice->next_offset > slice->end_offset) {
+        slice->end_offset = slice->next_offset;
+    }
+}
+
 static enum status read_slice(struct worker *worker, struct event_log_slice *slice) {
     struct slice_pool *pool = worker->pool;
     if (slice->partition < 0 ||
@@ -220,6 +229,7 @@ static enum status read_slice(struct worker *worker, struct event_log_slice *sli
     slice->bytes->max_records = slice->max_records > 0 ? slice->max_records : DEFAULT_MAX_RECORDS;
     slice->bytes->max_bytes = slice->max_bytes > 0 ? slice->max_bytes : DEFAULT_MAX_BYTES;
     enum status status = pool->ops->read(pool->store, worker->reader, slice);
+    tell_end(slice);
     slice->records = slice->bytes->records;
     slice->count = status == STATUS_OK ? slice->bytes->count : 0;
     read_count_add(slice->stream, slice->count);

@@ -306,6 +306,32 @@ static void many_followers_of_one_partition_miss_nothing(void **state) {
     }
 }
 
+// Who follows a partition takes the difference for what is still to come. The end was learned a
+// moment ago; what came since may be in the slice or not.
+static void no_slice_goes_on_beyond_the_end_that_it_tells(void **state) {
+    struct log_fixture *fixture = *state;
+    struct append_answer first = append_run(fixture, 3);
+    struct event_log_slice slice = {.partition = first.partition, .from_offset = first.offset};
+    for (size_t number = 3; number < 40; number += 3) {
+        slice.max_records = 1;
+        read_slice(fixture, &slice);
+        assert_int_equal(slice.count, 1);
+        assert_true(slice.next_offset < slice.end_offset);
+        for (size_t i = 0; i < 3; i++) {
+            append_text(fixture->log, &fixture->loop, "key", "later");
+        }
+        slice.max_records = 0;
+        while (slice.next_offset < first.offset + (int64_t)number) {
+            slice.from_offset = slice.next_offset;
+            read_slice(fixture, &slice);
+            assert_int_equal(slice.status, STATUS_OK);
+            assert_true(slice.next_offset <= slice.end_offset);
+        }
+        slice.from_offset = first.offset + (int64_t)number;
+    }
+    event_log_slice_clear(&slice);
+}
+
 static void slices_and_groups_do_not_see_each_other(void **state) {
     struct log_fixture *fixture = *state;
     struct append_answer first = append_run(fixture, 10);
@@ -453,6 +479,7 @@ static const struct CMUnitTest rules[] = {
     RULE(a_closed_log_lets_no_slice_wait_and_takes_none),
     RULE(closing_answers_what_is_being_read),
     RULE(many_followers_of_one_partition_miss_nothing),
+    RULE(no_slice_goes_on_beyond_the_end_that_it_tells),
     RULE(slices_and_groups_do_not_see_each_other),
     RULE(every_stream_takes_records_and_gives_them_back),
     RULE(offsets_are_found_by_time),
