@@ -76,9 +76,10 @@ struct event_log_job {
     bool is_query;
     bool is_waiting;
     bool is_cancelled;
-    int64_t position; // to read on at
-    int64_t ready_us; // since when it waits for a worker
-    size_t worker;    // the one that stopped there, plus 1; 0 = none
+    int64_t position;  // to read on at
+    int64_t known_end; // of its partition when a worker took it up; 0 = none is known
+    int64_t ready_us;  // since when it waits for a worker
+    size_t worker;     // the one that stopped there, plus 1; 0 = none
     int64_t wait_until_us;
 };
 

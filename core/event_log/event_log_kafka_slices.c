@@ -214,10 +214,15 @@ static enum status learn_range(struct slice_reader *reader, const struct event_l
     return STATUS_OK;
 }
 
-// What was learned a moment ago will do while there is something to read below the end.
-static bool is_range_good(const struct range *range, int64_t position) {
-    return range->learned_at_us > 0 && position >= range->first && position < range->end &&
-           clock_monotonic_us() - range->learned_at_us < RANGE_KEPT_US;
+// What was learned a moment ago will do while there is something to read below the end, which can
+// have moved since.
+static bool is_range_good(struct range *range, const struct event_log_job *job) {
+    bool is_fresh = range->learned_at_us > 0 && job->position >= range->first &&
+                    clock_monotonic_us() - range->learned_at_us < RANGE_KEPT_US;
+    if (is_fresh && job->position >= range->end && job->position < job->known_end) {
+        range->end = job->known_end;
+    }
+    return is_fresh && job->position < range->end;
 }
 
 static int64_t place_of_position(int64_t position, const struct range *range) {
@@ -346,6 +351,10 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
     if (failure) {
         stop_fetch(reader, fetch);
         range_of(reader, slice)->learned_at_us = 0;
+    } else if (slice->next_offset >= slice->end_offset) {
+        // Else it would go on, with an answer from the broker for each record that comes, while
+        // who reads here gathers many of them.
+        stop_fetch(reader, fetch);
     }
     if (!failure || slice->bytes->count > 0) {
         return STATUS_OK;
@@ -354,6 +363,7 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
     if (is_out_of_range(failure)) {
         enum status status = learn_range(reader, slice);
         slice->first_offset = range_of(reader, slice)->first;
+        slice->end_offset = range_of(reader, slice)->end;
         slice->next_offset =
             slice->first_offset > offset ? slice->first_offset : slice->next_offset;
         return status;
@@ -372,7 +382,7 @@ static enum status read_slice(void *store, void *context, struct event_log_slice
     rd_kafka_poll(reader->consumer, 0);
     kafka_topics_look(reader->log, reader->consumer);
     kafka_retention_look(reader->log, reader->consumer, reader->answers);
-    if (!is_range_good(range, slice->job.position)) {
+    if (!is_range_good(range, &slice->job)) {
         enum status status = learn_range(reader, slice);
         if (status != STATUS_OK) {
             return status;

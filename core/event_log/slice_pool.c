@@ -259,6 +259,9 @@ static enum status open_reader(struct worker *worker) {
 
 // Called with the lock held, which it lets go of while it reads.
 static void serve(struct worker *worker, struct event_log_job *job) {
+    if (!job->is_query) {
+        job->known_end = slice_waiting_end(&worker->pool->waiting, slice_of(job));
+    }
     pthread_mutex_unlock(&worker->pool->lock);
     enum status status = open_reader(worker);
     if (status == STATUS_OK) {

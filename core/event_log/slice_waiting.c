@@ -70,6 +70,12 @@ struct slice_place *slice_waiting_places(const struct slice_waiting *waiting, si
     return places;
 }
 
+int64_t slice_waiting_end(const struct slice_waiting *waiting,
+                          const struct event_log_slice *slice) {
+    bool is_there = slice->partition >= 0 && slice->partition < waiting->counts[slice->stream];
+    return is_there ? waiting->ends[slice->stream][slice->partition] : 0;
+}
+
 bool slice_waiting_raise_end(struct slice_waiting *waiting, const struct slice_place *place) {
     int64_t *end = &waiting->ends[place->stream][place->partition];
     bool has_moved = place->end_offset > *end;

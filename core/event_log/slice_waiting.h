@@ -20,6 +20,8 @@ struct event_log_job *slice_waiting_take(struct slice_waiting *waiting, bool is_
 int64_t slice_waiting_due_us(const struct slice_waiting *waiting);
 // The partitions that somebody waits for, each once, with -1 as its end. The caller frees them.
 struct slice_place *slice_waiting_places(const struct slice_waiting *waiting, size_t *ret_count);
+// The highest end of the slice's partition that anybody told of; 0 = none, or no such partition.
+int64_t slice_waiting_end(const struct slice_waiting *waiting, const struct event_log_slice *slice);
 // Returns whether that is news.
 bool slice_waiting_raise_end(struct slice_waiting *waiting, const struct slice_place *place);
 // The stream has more partitions than before.

@@ -40,7 +40,12 @@ static void a_slice_waits_until_the_end_of_its_partition_has_moved(void **state)
     slice_waiting_add(waiting, &slice.job);
     assert_true(slice.job.is_waiting);
     assert_true(raise_end(waiting, 0, 9));
+    assert_int_equal(slice_waiting_end(waiting, &slice), 0);
     assert_true(raise_end(waiting, 1, 5));
+    assert_int_equal(slice_waiting_end(waiting, &slice), 5);
+    slice.partition = 2;
+    assert_int_equal(slice_waiting_end(waiting, &slice), 0);
+    slice.partition = 1;
     assert_null(slice_waiting_take(waiting, false, 0));
     assert_true(raise_end(waiting, 1, 6));
     assert_true(slice_waiting_is_woken(waiting, &slice.job));
