@@ -124,7 +124,9 @@ enum status must_check kafka_reader_create(struct event_log *log,
 void kafka_read_record(struct record_slice *slice, const rd_kafka_message_t *message,
                        struct stored_record *ret_record);
 
-// event_log_kafka_slices.c; the store is the struct kafka_log.
+// event_log_kafka_slices.c; the store is the struct kafka_log. What a reader of the pool has
+// fetched ahead is bounded for each of 4 partitions: 1,000 records or 1 MiB of values, and one
+// answer of a broker more (1 MiB, unless one batch of records is larger).
 extern const struct slice_store_ops kafka_slice_ops;
 
 #endif

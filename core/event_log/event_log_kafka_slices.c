@@ -15,9 +15,13 @@
 #define CLOSED_LOOK_MS 100
 #define LEADER_WAIT_MS 50
 #define RANGE_KEPT_US 1000000
-// So many partitions are being fetched ahead by one reader, each with QUEUE_KBYTES at the most.
+// So many partitions are being fetched ahead by one reader, each until so many records or so much
+// of their values waits, and one answer of a broker more.
 #define FETCHES 4
-#define QUEUE_KBYTES "1024"
+#define QUEUE_RECORDS 1000
+#define QUEUE_KBYTES 1024
+// What is on its way from a broker has come by then, on the whole.
+#define REST_MS 20
 
 // A partition that is being fetched from.
 struct fetch {
@@ -26,6 +30,8 @@ struct fetch {
     int32_t partition;
     int64_t next_offset; // to be taken from its queue
     int64_t used_at_us;
+    size_t taken_records; // since it was started
+    size_t taken_bytes;   // of their values
 };
 
 // Where a partition begins and ends, as it was learned last.
@@ -76,7 +82,6 @@ static const struct kafka_default consumer_defaults[] = {
     // How long a gap at the very end of a partition takes to be known as one.
     {"fetch.wait.max.ms", "100"},
     {"fetch.error.backoff.ms", "100"},
-    {"queued.min.messages", "1000"},
     {"fetch.message.max.bytes", "1048576"},
     {"check.crcs", "true"},
 };
@@ -91,7 +96,8 @@ static enum status create_consumer(struct slice_reader *reader, struct error *er
     kafka_conf_set(conf, "enable.auto.commit", "false");
     kafka_conf_set(conf, "auto.offset.reset", "error");
     kafka_conf_set(conf, "enable.partition.eof", "true");
-    kafka_conf_set(conf, "queued.max.messages.kbytes", QUEUE_KBYTES);
+    kafka_conf_set_number(conf, "queued.min.messages", QUEUE_RECORDS);
+    kafka_conf_set_number(conf, "queued.max.messages.kbytes", QUEUE_KBYTES);
     char reason[256];
     reader->consumer = rd_kafka_new(RD_KAFKA_CONSUMER, conf, reason, sizeof reason);
     if (!reader->consumer) {
@@ -247,6 +253,25 @@ static struct fetch *find_fetch(struct slice_reader *reader, const struct event_
     return oldest;
 }
 
+static void start_fetch(struct slice_reader *reader, struct fetch *fetch) {
+    fetch->taken_records = 0;
+    fetch->taken_bytes = 0;
+    fetch->is_started = rd_kafka_consume_start(reader->topics[fetch->stream], fetch->partition,
+                                               fetch->next_offset) == 0;
+}
+
+// Its queue was full, perhaps: then librdkafka looks at the partition again after a second.
+static bool may_rest(const struct fetch *fetch) {
+    return fetch->taken_records >= QUEUE_RECORDS || fetch->taken_bytes >= QUEUE_KBYTES << 10;
+}
+
+// A new start wakes librdkafka. What was on its way after all is thrown away, so that comes once
+// for each full queue at the most.
+static void wake_fetch(struct slice_reader *reader, struct fetch *fetch) {
+    rd_kafka_consume_stop(reader->topics[fetch->stream], fetch->partition);
+    start_fetch(reader, fetch);
+}
+
 // A fetch that goes on at the offset: the one that is there, or one that is started there.
 static struct fetch *fetch_at(struct slice_reader *reader, const struct event_log_slice *slice,
                               int64_t offset) {
@@ -258,8 +283,7 @@ static struct fetch *fetch_at(struct slice_reader *reader, const struct event_lo
         fetch->stream = slice->stream;
         fetch->partition = slice->partition;
         fetch->next_offset = offset;
-        fetch->is_started =
-            rd_kafka_consume_start(reader->topics[slice->stream], slice->partition, offset) == 0;
+        start_fetch(reader, fetch);
     }
     fetch->used_at_us = clock_monotonic_us();
     return fetch;
@@ -278,6 +302,8 @@ static void take_record(struct fetch *fetch, struct record_slice *bytes,
     record_slice_copy(bytes, &borrowed.record, &stored->record);
     bytes->byte_count += event_log_record_size(&borrowed.record);
     fetch->next_offset = message->offset + 1;
+    fetch->taken_records++;
+    fetch->taken_bytes += message->len;
 }
 
 // Returns whether to go on with the next message.
@@ -311,7 +337,8 @@ static int wait_for_next(const struct fetch *fetch, const struct event_log_slice
     int64_t left_ms = (until_us - clock_monotonic_us()) / 1000;
     int64_t more_ms = fetch->next_offset < slice->end_offset ? MORE_MS : 0;
     int64_t wait_ms = slice->bytes->count > 0 && left_ms > more_ms ? more_ms : left_ms;
-    wait_ms = wait_ms < CLOSED_LOOK_MS ? wait_ms : CLOSED_LOOK_MS;
+    int64_t look_ms = may_rest(fetch) ? REST_MS : CLOSED_LOOK_MS;
+    wait_ms = wait_ms < look_ms ? wait_ms : look_ms;
     return wait_ms > 0 ? (int)wait_ms : 0;
 }
 
@@ -331,6 +358,10 @@ static rd_kafka_resp_err_t take_messages(struct slice_reader *reader, struct fet
         rd_kafka_message_t *message = rd_kafka_consume(
             reader->topics[fetch->stream], fetch->partition, wait_for_next(fetch, slice, until_us));
         if (!message && may_wait_on(reader, slice, until_us)) {
+            if (may_rest(fetch)) {
+                wake_fetch(reader, fetch);
+            }
+            goes_on = fetch->is_started;
             continue;
         }
         if (!message) {

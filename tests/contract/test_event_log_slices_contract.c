@@ -268,6 +268,26 @@ static void closing_answers_what_is_being_read(void **state) {
     test_loop_start(&fixture->loop);
 }
 
+// Longer than what a store fetches ahead.
+static void a_long_part_of_a_partition_comes_whole_and_in_order(void **state) {
+    struct log_fixture *fixture = *state;
+    size_t count = 5000, number = 0;
+    struct append_answer first = append_run(fixture, count);
+    struct event_log_slice slice = {
+        .partition = first.partition, .from_offset = first.offset, .max_records = 300};
+    while (number < count) {
+        read_slice(fixture, &slice);
+        assert_int_equal(slice.status, STATUS_OK);
+        assert_true(slice.count > 0);
+        for (size_t i = 0; i < slice.count; i++) {
+            assert_value(&slice, i, number++);
+        }
+        slice.from_offset = slice.next_offset;
+    }
+    assert_int_equal(slice.next_offset, slice.end_offset);
+    event_log_slice_clear(&slice);
+}
+
 // Each of several followers reads one partition from its own place, by turns with the others.
 static void many_followers_of_one_partition_miss_nothing(void **state) {
     struct log_fixture *fixture = *state;
@@ -478,6 +498,7 @@ static const struct CMUnitTest rules[] = {
     RULE(a_partition_that_is_not_there_is_not_found),
     RULE(a_closed_log_lets_no_slice_wait_and_takes_none),
     RULE(closing_answers_what_is_being_read),
+    RULE(a_long_part_of_a_partition_comes_whole_and_in_order),
     RULE(many_followers_of_one_partition_miss_nothing),
     RULE(no_slice_goes_on_beyond_the_end_that_it_tells),
     RULE(slices_and_groups_do_not_see_each_other),
