@@ -87,14 +87,13 @@ def test_what_is_parked_survives_kill_9_and_is_not_multiplied(make_gateway, stor
 
     function = make_function(answer)
     gateway = make_gateway(store_arguments + QUICK)
-    subscribed(gateway, function, retry={"initialMs": 1})
+    subscription = subscribed(gateway, function, retry={"initialMs": 1})
     for number in range(40):
         emit(gateway, number)
         wait_until(lambda: function.count() > number, what="the first attempt")
     wait_until(lambda: parked_now(gateway) == len(late), what="all that fail are parked")
-    # Positions are committed every 200 ms; what was parked before is not delivered from eg.events again.
-    wait_until(lambda: gateway.metrics()["eventgateway_events_backlog"] == 0, what="the events are finished")
-    time.sleep(1)
+    # What was parked before is not delivered from eg.events again.
+    wait_until(lambda: gateway.status_of(subscription)["lag"] == 0, 60, "the position to be told")
     gateway.kill()
     is_down = False
 
@@ -140,7 +139,7 @@ def test_what_is_finished_behind_one_that_hangs_is_not_delivered_again_after_kil
     function, hangs = make_function(fail_once), make_function(fail_and_hang)
     gateway = make_gateway(arguments)
     subscribed(gateway, hangs, "other", "hangs", timeoutMs=600000)
-    subscribed(gateway, function)
+    subscription = subscribed(gateway, function)
     # All of one key lies in one partition of the tier.
     emit(gateway, "hangs", "other", partitionkey="k")
     assert hanging.wait(60), "the second attempt at what hangs"
@@ -149,6 +148,8 @@ def test_what_is_finished_behind_one_that_hangs_is_not_delivered_again_after_kil
         wait_until(lambda: function.count() > number, 60, "the first attempt")
     wait_until(lambda: function.count() == 120 + len(late), 60, "the second attempts")
     wait_until(lambda: told_of_tier(store_arguments, "10s") == len(late), 60, "that they are told to be finished")
+    # What was parked before is not delivered from eg.events again.
+    wait_until(lambda: gateway.status_of(subscription)["lag"] == 0, 60, "the position to be told")
     gateway.kill()
     first_life_is_over.set()
 
