@@ -124,6 +124,25 @@ enum status must_check kafka_reader_create(struct event_log *log,
 void kafka_read_record(struct record_slice *slice, const rd_kafka_message_t *message,
                        struct stored_record *ret_record);
 
+// event_log_kafka_lookups.c. These block, for some seconds at the most.
+// Where a partition begins and ends.
+struct kafka_range {
+    int64_t first;
+    int64_t end;
+    int64_t learned_at_us; // monotonic; 0 = never
+};
+// Logs why a partition cannot be read, and gives the status for it.
+enum status kafka_read_failed(const char *topic, int32_t partition, rd_kafka_resp_err_t failure);
+// Waits a little for a leader that moves. A failure is logged, and leaves *ret_range as it is.
+enum status must_check kafka_find_range(const struct kafka_log *log, rd_kafka_t *consumer,
+                                        enum event_log_stream stream, int32_t partition,
+                                        struct kafka_range *ret_range);
+enum status must_check kafka_find_time(const struct kafka_log *log, rd_kafka_t *consumer,
+                                       struct event_log_time_query *query);
+// Sets the end of each place; where it is not found the place stays as it is.
+void kafka_find_ends(const struct kafka_log *log, rd_kafka_t *consumer, struct slice_place *places,
+                     size_t count);
+
 // event_log_kafka_slices.c; the store is the struct kafka_log. What a reader of the pool has
 // fetched ahead is bounded for each of 4 partitions: 1,000 records or 1 MiB of values, and one
 // answer of a broker more (1 MiB, unless one batch of records is larger).

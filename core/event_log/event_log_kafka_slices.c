@@ -1,7 +1,6 @@
 #include "core/event_log/event_log_kafka.h"
 
 #include "core/base/clock.h"
-#include "core/base/log_line.h"
 #include "core/base/memory.h"
 #include "core/event_log/record_slice.h"
 
@@ -9,11 +8,9 @@
 #include <string.h>
 
 #define READ_MS 5000
-#define LOOKUP_MS 3000
 #define MORE_MS 10
 // While it waits for records it looks so often whether the log is being closed.
 #define CLOSED_LOOK_MS 100
-#define LEADER_WAIT_MS 50
 #define RANGE_KEPT_US 1000000
 // So many partitions are being fetched ahead by one reader, each until so many records or so much
 // of their values waits, and one answer of a broker more.
@@ -34,46 +31,16 @@ struct fetch {
     size_t taken_bytes;   // of their values
 };
 
-// Where a partition begins and ends, as it was learned last.
-struct range {
-    int64_t first;
-    int64_t end;
-    int64_t learned_at_us; // 0 = never
-};
-
 // What one worker has: a consumer without a group, so that no other reader's place matters to it.
 struct slice_reader {
     struct kafka_log *log;
     rd_kafka_t *consumer;
     rd_kafka_queue_t *answers; // to what it has asked beside
     rd_kafka_topic_t *topics[EVENT_LOG_STREAM_COUNT];
-    struct range *ranges[EVENT_LOG_STREAM_COUNT];
+    struct kafka_range *ranges[EVENT_LOG_STREAM_COUNT];
     size_t range_counts[EVENT_LOG_STREAM_COUNT];
     struct fetch fetches[FETCHES];
 };
-
-static enum status status_of_failure(rd_kafka_resp_err_t failure) {
-    switch (failure) {
-    case RD_KAFKA_RESP_ERR_NO_ERROR:
-        return STATUS_OK;
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
-        return STATUS_TIMEOUT;
-    default:
-        return STATUS_UNAVAILABLE;
-    }
-}
-
-static enum status read_failed(const char *topic, int32_t partition, rd_kafka_resp_err_t failure) {
-    static _Thread_local struct log_limit limit;
-    uint64_t suppressed = 0;
-    if (log_limit_allows(&limit, 1, &suppressed)) {
-        log_line(LOG_WARNING, "kafka cannot be read", LOG_TEXT("topic", topic),
-                 LOG_NUMBER("partition", partition), LOG_TEXT("reason", rd_kafka_err2str(failure)),
-                 LOG_NUMBER("suppressed", (int64_t)suppressed));
-    }
-    return status_of_failure(failure);
-}
 
 // --- Opening and closing.
 
@@ -162,11 +129,13 @@ static enum status open_reader(void *store, void **ret_reader, struct error *err
 // --- Reading.
 
 // Partitions can have been added. Where none of the stream was added, the range stays where it is.
-static struct range *range_of(struct slice_reader *reader, const struct event_log_slice *slice) {
+static struct kafka_range *range_of(struct slice_reader *reader,
+                                    const struct event_log_slice *slice) {
     size_t count = reader->range_counts[slice->stream];
     if ((size_t)slice->partition >= count) {
         size_t wanted = (size_t)slice->partition + 1;
-        struct range *ranges = memory_resize(reader->ranges[slice->stream], wanted, sizeof *ranges);
+        struct kafka_range *ranges =
+            memory_resize(reader->ranges[slice->stream], wanted, sizeof *ranges);
         memset(ranges + count, 0, (wanted - count) * sizeof *ranges);
         reader->ranges[slice->stream] = ranges;
         reader->range_counts[slice->stream] = wanted;
@@ -174,55 +143,9 @@ static struct range *range_of(struct slice_reader *reader, const struct event_lo
     return &reader->ranges[slice->stream][slice->partition];
 }
 
-// The partition was just made, or another broker takes it over: it will be there in a moment.
-static bool is_leader_moving(rd_kafka_resp_err_t failure) {
-    return failure == RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION ||
-           failure == RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE;
-}
-
-// The library's own call for both ends does not come back while the partition's leader is away
-// (librdkafka before 2.3), and a reader that hangs can neither fail nor be closed.
-static rd_kafka_resp_err_t find_end(struct slice_reader *reader,
-                                    const struct event_log_slice *slice, int64_t which,
-                                    int64_t *ret_offset) {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new(1);
-    rd_kafka_topic_partition_list_add(list, reader->log->topic_names[slice->stream],
-                                      slice->partition)
-        ->offset = which;
-    rd_kafka_resp_err_t failure = rd_kafka_offsets_for_times(reader->consumer, list, LOOKUP_MS);
-    failure = failure ? failure : list->elems[0].err;
-    *ret_offset = list->elems[0].offset;
-    rd_kafka_topic_partition_list_destroy(list);
-    return failure;
-}
-
-static rd_kafka_resp_err_t find_range(struct slice_reader *reader,
-                                      const struct event_log_slice *slice,
-                                      struct range *ret_range) {
-    rd_kafka_resp_err_t failure =
-        find_end(reader, slice, RD_KAFKA_OFFSET_BEGINNING, &ret_range->first);
-    return failure ? failure : find_end(reader, slice, RD_KAFKA_OFFSET_END, &ret_range->end);
-}
-
-static enum status learn_range(struct slice_reader *reader, const struct event_log_slice *slice) {
-    struct range range = {0};
-    int64_t until_us = clock_monotonic_us() + LOOKUP_MS * 1000;
-    rd_kafka_resp_err_t failure;
-    while ((failure = find_range(reader, slice, &range)) && is_leader_moving(failure) &&
-           clock_monotonic_us() < until_us) {
-        rd_kafka_poll(reader->consumer, LEADER_WAIT_MS);
-    }
-    if (failure) {
-        return read_failed(reader->log->topic_names[slice->stream], slice->partition, failure);
-    }
-    range.learned_at_us = clock_monotonic_us();
-    *range_of(reader, slice) = range;
-    return STATUS_OK;
-}
-
 // What was learned a moment ago will do while there is something to read below the end, which can
 // have moved since.
-static bool is_range_good(struct range *range, const struct event_log_job *job) {
+static bool is_range_good(struct kafka_range *range, const struct event_log_job *job) {
     bool is_fresh = range->learned_at_us > 0 && job->position >= range->first &&
                     clock_monotonic_us() - range->learned_at_us < RANGE_KEPT_US;
     if (is_fresh && job->position >= range->end && job->position < job->known_end) {
@@ -231,11 +154,16 @@ static bool is_range_good(struct range *range, const struct event_log_job *job) 
     return is_fresh && job->position < range->end;
 }
 
-static int64_t place_of_position(int64_t position, const struct range *range) {
+static int64_t place_of_position(int64_t position, const struct kafka_range *range) {
     if (position == EVENT_LOG_END) {
         return range->end;
     }
     return position < range->first ? range->first : position;
+}
+
+static enum status learn_range(struct slice_reader *reader, const struct event_log_slice *slice) {
+    return kafka_find_range(reader->log, reader->consumer, slice->stream, slice->partition,
+                            range_of(reader, slice));
 }
 
 static struct fetch *find_fetch(struct slice_reader *reader, const struct event_log_slice *slice) {
@@ -403,13 +331,13 @@ static enum status read_from(struct slice_reader *reader, struct event_log_slice
     if (failure == RD_KAFKA_RESP_ERR__TIMED_OUT && slice_pool_is_closed(reader->log->slices)) {
         return STATUS_CLOSED;
     }
-    return read_failed(reader->log->topic_names[slice->stream], slice->partition, failure);
+    return kafka_read_failed(reader->log->topic_names[slice->stream], slice->partition, failure);
 }
 
 static enum status read_slice(void *store, void *context, struct event_log_slice *slice) {
     (void)store;
     struct slice_reader *reader = context;
-    struct range *range = range_of(reader, slice);
+    struct kafka_range *range = range_of(reader, slice);
     rd_kafka_poll(reader->consumer, 0);
     kafka_topics_look(reader->log, reader->consumer);
     kafka_retention_look(reader->log, reader->consumer, reader->answers);
@@ -426,74 +354,18 @@ static enum status read_slice(void *store, void *context, struct event_log_slice
     return offset < range->end ? read_from(reader, slice, offset) : STATUS_OK;
 }
 
-// --- Offsets by time, and ends: one request to each broker for all partitions.
-
-static enum status look_up(struct slice_reader *reader, rd_kafka_topic_partition_list_t *list) {
-    if (list->cnt == 0) {
-        return STATUS_OK;
-    }
-    rd_kafka_resp_err_t failure = rd_kafka_offsets_for_times(reader->consumer, list, LOOKUP_MS);
-    for (int i = 0; !failure && i < list->cnt; i++) {
-        failure = list->elems[i].err;
-    }
-    return failure ? read_failed(list->elems[0].topic, list->elems[0].partition, failure)
-                   : STATUS_OK;
-}
-
-static rd_kafka_topic_partition_list_t *list_all(const struct slice_reader *reader,
-                                                 const struct event_log_time_query *query,
-                                                 int64_t which) {
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)query->count);
-    for (size_t i = 0; i < query->count; i++) {
-        rd_kafka_topic_partition_list_add(list, reader->log->topic_names[query->stream], (int32_t)i)
-            ->offset = which;
-    }
-    return list;
-}
-
-// Where nothing is that young, the answer is the end's name instead of its offset. It has to be the
-// end that was before: what was appended meanwhile is young enough.
 static enum status find_time(void *store, void *context, struct event_log_time_query *query) {
-    (void)store;
     struct slice_reader *reader = context;
-    kafka_topics_look(reader->log, reader->consumer);
-    kafka_retention_look(reader->log, reader->consumer, reader->answers);
-    rd_kafka_topic_partition_list_t *ends = list_all(reader, query, RD_KAFKA_OFFSET_END);
-    rd_kafka_topic_partition_list_t *found =
-        list_all(reader, query, query->time_ms > 0 ? query->time_ms : 0);
-    enum status status = look_up(reader, ends);
-    status = status == STATUS_OK ? look_up(reader, found) : status;
-    for (int i = 0; status == STATUS_OK && i < ends->cnt; i++) {
-        query->offsets[ends->elems[i].partition] = ends->elems[i].offset;
-    }
-    for (int i = 0; status == STATUS_OK && i < found->cnt; i++) {
-        if (found->elems[i].offset >= 0) {
-            query->offsets[found->elems[i].partition] = found->elems[i].offset;
-        }
-    }
-    rd_kafka_topic_partition_list_destroy(ends);
-    rd_kafka_topic_partition_list_destroy(found);
-    return status;
+    kafka_topics_look(store, reader->consumer);
+    kafka_retention_look(store, reader->consumer, reader->answers);
+    return kafka_find_time(store, reader->consumer, query);
 }
 
 static void look(void *store, void *context, struct slice_place *places, size_t count) {
-    (void)store;
     struct slice_reader *reader = context;
-    kafka_topics_look(reader->log, reader->consumer);
-    kafka_retention_look(reader->log, reader->consumer, reader->answers);
-    rd_kafka_topic_partition_list_t *list = rd_kafka_topic_partition_list_new((int)count);
-    for (size_t i = 0; i < count; i++) {
-        const char *topic = reader->log->topic_names[places[i].stream];
-        rd_kafka_topic_partition_list_add(list, topic, places[i].partition)->offset =
-            RD_KAFKA_OFFSET_END;
-    }
-    bool is_known = look_up(reader, list) == STATUS_OK;
-    for (size_t i = 0; is_known && i < count; i++) {
-        const rd_kafka_topic_partition_t *found = rd_kafka_topic_partition_list_find(
-            list, reader->log->topic_names[places[i].stream], places[i].partition);
-        places[i].end_offset = found ? found->offset : -1;
-    }
-    rd_kafka_topic_partition_list_destroy(list);
+    kafka_topics_look(store, reader->consumer);
+    kafka_retention_look(store, reader->consumer, reader->answers);
+    kafka_find_ends(store, reader->consumer, places, count);
 }
 
 const struct slice_store_ops kafka_slice_ops = {
