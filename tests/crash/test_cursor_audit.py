@@ -41,6 +41,12 @@ def test_positions_that_go_on():
     assert cursors.findings == [] and cursors.detached() == [] and cursors.epochs == {0: 2}
 
 
+def test_removals_outlast_the_claims_that_compaction_took():
+    cursors = audit(removed(1), ("0/live/1", None), ("0/owner/1", None), claim(2), live(2, 7))
+    assert cursors.findings == [] and cursors.epochs == {0: 2}
+    assert kinds(removed(1), live(1, 7), claim(2)) == [cursor_audit.FROM_NOBODY]
+
+
 @pytest.mark.parametrize("again", [detached(1, 4), detached(1, 6)], ids=["far", "by one"])
 def test_a_position_that_moves_back(again):
     assert kinds(claim(1), detached(1, 7), again) == [cursor_audit.MOVED_BACK]

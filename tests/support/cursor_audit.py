@@ -82,7 +82,9 @@ def _take(cursors, record, place, epoch, value):
             cursors.void += 1
         return
     if epoch > highest:
-        cursors.findings.append(Finding(FROM_NOBODY, record.offset, record.key))
+        # Compaction takes what was removed and leaves the removals for a while, also of claims.
+        if value is not None:
+            cursors.findings.append(Finding(FROM_NOBODY, record.offset, record.key))
         return
     before = cursors.valid.setdefault(place, {})
     if value is None:
