@@ -1,5 +1,5 @@
 // What is finished beyond the live position of a partition, and what was tried there, survives.
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/cursor_records_test.h"
 
 static int set_up(void **state) {
     struct dispatcher_test *test = test_create(1, 1);

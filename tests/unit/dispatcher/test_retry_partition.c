@@ -1,5 +1,5 @@
 // What is finished of a tier of eg.retry.*, beyond something that is not, survives.
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/cursor_records_test.h"
 
 #include "core/events/parked_record.h"
 
