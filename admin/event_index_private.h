@@ -48,6 +48,11 @@ enum index_statement {
     INDEX_STATEMENT_COUNT,
 };
 
+// event_index_statements.c. What lies in the file; what runs now and is nothing to be kept.
+extern const char index_schema[];
+extern const char index_passing_schema[];
+extern const char *const index_statement_texts[INDEX_STATEMENT_COUNT];
+
 struct event_index {
     char *path;
     sqlite3 *db;
