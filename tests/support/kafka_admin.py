@@ -6,6 +6,7 @@ import struct
 from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from support.gateway import wait_until
 from support.records import range_of
 
 OFFSET_DELETE = 47  # Kafka's number of the request
@@ -55,8 +56,10 @@ class KafkaAdmin:
         assert not set(self.committed(group, topic)) & set(partitions)
 
     def add_partitions(self, topic, count):
+        """The controller's answer comes before the broker tells clients of them."""
         future, = self.client.create_partitions([NewPartitions(topic, count)]).values()
         future.result(30)
+        wait_until(lambda: len(self.partitions(topic)) == count, 60, "the broker to tell of the new partitions")
 
     def ends(self, topic):
         """partition -> the offset that its next record gets"""
