@@ -127,7 +127,7 @@ enum status must_check event_index_describe_subscription(struct event_index *ind
 // Letters that the marks of a redrive are about.
 enum status must_check event_index_count_marks(struct event_index *index, struct bytes redrive_id,
                                                int64_t *ret_count, struct error *error);
-// "PARTITION-OFFSET". INVALID: none that we give.
+// "PARTITION-OFFSET" (event_index_places.c). INVALID: none that we give.
 void letter_id_write(const struct log_place *place, struct buffer *ret_id);
 enum status must_check letter_id_parse(struct bytes id, struct log_place *ret_place);
 

@@ -67,6 +67,8 @@ void index_bind_bytes(sqlite3_stmt *statement, int column, struct bytes bytes);
 struct bytes index_column_bytes(sqlite3_stmt *statement, int column);
 // Runs a statement that gives no rows, and resets it.
 bool index_run(struct event_index *index, enum index_statement statement);
+// UNAVAILABLE with SQLite's reason.
+enum status index_failed(struct event_index *index, struct error *error);
 // Text that may be empty where a column must not be null; text that is cut as all in the index.
 void index_bind_required(sqlite3_stmt *statement, int column, struct bytes bytes);
 struct bytes index_cut(struct bytes text);
@@ -74,11 +76,19 @@ struct bytes index_cut(struct bytes text);
 void index_note_result(struct event_index *index, const struct log_place *place,
                        const struct outcome *outcome);
 void index_trim_results(struct event_index *index, int32_t partition, int64_t first_offset);
-// Members of answers; what is empty is left out.
+// event_index_rows.c. Members of answers; what is empty is left out.
 void index_set_text(struct json_t *object, const char *name, struct bytes text);
 void index_set_time(struct json_t *object, const char *name, int64_t time_us);
 void index_set_answer(struct json_t *object, struct bytes answer);
-// UNAVAILABLE with SQLite's reason.
-enum status index_failed(struct event_index *index, struct error *error);
+// A row of a statement that lists or finds them; the caller owns the answer.
+struct json_t *index_describe_event(sqlite3_stmt *row);
+struct json_t *index_describe_letter(sqlite3_stmt *row);
+struct json_t *index_describe_delivery(sqlite3_stmt *row);
+// The number of an event's status in its row; empty = -1, any. INVALID: none that there is.
+enum status must_check index_parse_state(struct bytes name, int *ret_state, struct error *error);
+// event_index_places.c. Cursors name the last row that was looked at. INVALID: none that we give.
+void index_write_cursor(const struct letter_place *last, struct buffer *ret_cursor);
+enum status must_check index_read_cursor(struct bytes cursor, struct letter_place *ret_place,
+                                         struct error *error);
 
 #endif
