@@ -1,28 +1,13 @@
 // What every kind of event log keeps: appends and consumer groups.
-#include "core/base/clock.h"
-#include "core/base/memory.h"
-#include "tests/support/log_kinds.h"
+#include "tests/contract/event_log_contract_test.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cmocka.h>
-
-static enum log_kind kind; // of the group that runs
-
-static int set_up(void **state) {
-    *state = log_fixture_create(kind);
-    return 0;
-}
-
-static int tear_down(void **state) {
-    log_fixture_destroy(*state);
-    return 0;
-}
+#include "core/base/clock.h"
+#include "core/base/memory.h"
 
 static size_t partition_count(const struct log_fixture *fixture) {
     return (size_t)event_log_partition_count(fixture->log, EVENT_LOG_EVENTS);
@@ -412,8 +397,6 @@ static void a_closed_log_refuses_and_has_nothing_inside(void **state) {
                      STATUS_CLOSED);
 }
 
-#define RULE(rule) cmocka_unit_test_setup_teardown(rule, set_up, tear_down)
-
 static const struct CMUnitTest rules[] = {
     RULE(an_append_is_confirmed_with_its_place),
     RULE(done_comes_later_on_the_loop),
@@ -433,17 +416,10 @@ static const struct CMUnitTest rules[] = {
     RULE(a_closed_log_refuses_and_has_nothing_inside),
 };
 
+static int run_rules(const char *name) {
+    return cmocka_run_group_tests_name(name, rules, NULL, NULL);
+}
+
 int main(int argument_count, char **arguments) {
-    if (argument_count > 1) {
-        cmocka_set_test_filter(arguments[1]);
-    }
-    int failures = 0;
-    for (kind = 0; kind < LOG_KIND_COUNT; kind++) {
-        if (log_kind_name(kind)) {
-            log_kind_start(kind);
-            failures += cmocka_run_group_tests_name(log_kind_name(kind), rules, NULL, NULL);
-            log_kind_stop(kind);
-        }
-    }
-    return failures > 0;
+    return run_over_kinds(argument_count, arguments, run_rules) > 0;
 }
