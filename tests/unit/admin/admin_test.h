@@ -13,13 +13,14 @@
 #include "core/event_log/event_log_kinds.h"
 #include "core/registry/registry_store.h"
 #include "tests/support/raw_http.h"
+#include "tests/unit/admin/forwarding_store_test.h"
+#include "tests/unit/admin/json_text_test.h"
 
 // The store in memory, behind one that fails on order.
 struct faulty_store {
-    struct registry_store store;
-    struct registry_store *inner;
-    atomic_int next_status; // of apply and health; 0 = as the inner one says
-    atomic_int applies;     // that reached the store
+    struct forwarding_store forwarding; // comes first
+    atomic_int next_status;             // of apply and health; 0 = as the inner one says
+    atomic_int applies;                 // that reached the store
     // Applied in front of the next change, as if another node were faster.
     struct registry_edit interference;
     atomic_bool interferes;
@@ -42,92 +43,56 @@ struct admin_fixture {
 };
 
 static struct faulty_store *faulty_store_of(struct registry_store *store) {
-    return CONTAINER_OF(store, struct faulty_store, store);
-}
-
-static enum status faulty_load(struct registry_store *store, registry_store_document_fn visit,
-                               void *context, int64_t *ret_revision, struct error *error) {
-    struct registry_store *inner = faulty_store_of(store)->inner;
-    return inner->ops->load(inner, visit, context, ret_revision, error);
-}
-
-static enum status faulty_load_changes(struct registry_store *store, int64_t since_revision,
-                                       registry_store_document_fn visit, void *context,
-                                       int64_t *ret_revision, struct error *error) {
-    struct registry_store *inner = faulty_store_of(store)->inner;
-    return inner->ops->load_changes(inner, since_revision, visit, context, ret_revision, error);
+    return CONTAINER_OF(store, struct faulty_store, forwarding.store);
 }
 
 static enum status faulty_apply(struct registry_store *store, const struct registry_edit *edits,
                                 size_t edit_count, int64_t expected_revision, int64_t *ret_revision,
                                 struct error *error) {
     struct faulty_store *faulty = faulty_store_of(store);
+    struct registry_store *inner = faulty->forwarding.inner;
     int status = atomic_load(&faulty->next_status);
     if (status != 0) {
         return error_set(error, (enum status)status, "the store is out to lunch");
     }
     if (atomic_exchange(&faulty->interferes, false)) {
         int64_t revision;
-        if (faulty->inner->ops->apply(faulty->inner, &faulty->interference, 1, expected_revision,
-                                      &revision, error) != STATUS_OK) {
+        if (inner->ops->apply(inner, &faulty->interference, 1, expected_revision, &revision,
+                              error) != STATUS_OK) {
             abort();
         }
     }
     atomic_fetch_add(&faulty->applies, 1);
-    return faulty->inner->ops->apply(faulty->inner, edits, edit_count, expected_revision,
-                                     ret_revision, error);
-}
-
-static void faulty_watch(struct registry_store *store, void (*notify)(void *context),
-                         void *context) {
-    struct registry_store *inner = faulty_store_of(store)->inner;
-    inner->ops->watch(inner, notify, context);
+    return inner->ops->apply(inner, edits, edit_count, expected_revision, ret_revision, error);
 }
 
 static enum status faulty_health(struct registry_store *store, struct error *error) {
     struct faulty_store *faulty = faulty_store_of(store);
     bool is_away = atomic_load(&faulty->next_status) == STATUS_UNAVAILABLE;
     return is_away ? error_set(error, STATUS_UNAVAILABLE, "the store is out to lunch")
-                   : faulty->inner->ops->health(faulty->inner, error);
-}
-
-static enum status faulty_announce(struct registry_store *store, struct bytes id,
-                                   struct bytes document, struct error *error) {
-    struct registry_store *inner = faulty_store_of(store)->inner;
-    return inner->ops->announce(inner, id, document, error);
-}
-
-static enum status faulty_members(struct registry_store *store, registry_store_member_fn visit,
-                                  void *context, struct error *error) {
-    struct registry_store *inner = faulty_store_of(store)->inner;
-    return inner->ops->members(inner, visit, context, error);
-}
-
-static void faulty_destroy(struct registry_store *store) {
-    struct faulty_store *faulty = faulty_store_of(store);
-    faulty->inner->ops->destroy(faulty->inner);
-    free(faulty);
+                   : forward_health(store, error);
 }
 
 static const struct registry_store_ops faulty_ops = {
     .name = "faulty",
-    .load = faulty_load,
-    .load_changes = faulty_load_changes,
+    .load = forward_load,
+    .load_changes = forward_load_changes,
     .apply = faulty_apply,
-    .watch = faulty_watch,
+    .watch = forward_watch,
     .health = faulty_health,
-    .announce = faulty_announce,
-    .members = faulty_members,
-    .destroy = faulty_destroy,
+    .announce = forward_announce,
+    .members = forward_members,
+    .destroy = forward_destroy,
 };
 
 static void create_stores(struct admin_fixture *fixture) {
     struct error error = {0};
     struct event_log_memory_options log_options = {.partitions = 4};
     fixture->store = memory_allocate(sizeof *fixture->store);
-    fixture->store->store.ops = &faulty_ops;
-    assert_int_equal(registry_store_memory_create(&fixture->store->inner, &error), STATUS_OK);
-    struct registry_options options = {.store = &fixture->store->store};
+    fixture->store->forwarding.store.ops = &faulty_ops;
+    assert_int_equal(registry_store_memory_create(&fixture->store->forwarding.inner, &error),
+                     STATUS_OK);
+    struct registry_options options = {.store = &fixture->store->forwarding.store};
     assert_int_equal(registry_create(&options, &fixture->registry, &error), STATUS_OK);
     assert_int_equal(event_log_memory_create(&log_options, &fixture->log, &error), STATUS_OK);
 }
@@ -216,15 +181,6 @@ static int fixture_teardown(void **state) {
     unlink(fixture->key_path);
     free(fixture);
     return 0;
-}
-
-// JSON with ' for ", so that it can be read in C. An apostrophe inside a text cannot be written.
-static char *json_text(const char *quoted) {
-    char *text = memory_copy_text(quoted);
-    for (char *at = text; at && *at; at++) {
-        *at = *at == '\'' ? '"' : *at;
-    }
-    return text;
 }
 
 // body NULL = none; headers: whole lines with their ends, or "".

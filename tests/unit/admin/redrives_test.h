@@ -34,21 +34,11 @@
 #include "core/registry/redrive.h"
 #include "core/registry/registry_store.h"
 #include "tests/support/log_recorder.h"
+#include "tests/unit/admin/json_text_test.h"
+#include "tests/unit/admin/member_store_test.h"
 
 enum {
     AWAIT_SECONDS = 60
-};
-
-// The store in memory, behind one that says who the members are, and fails on order.
-struct member_store {
-    struct registry_store store;
-    struct registry_store *inner;
-    atomic_bool has_other;      // node-2 is a member, too
-    atomic_bool hides_members;  // who they are cannot be told
-    atomic_bool is_read_only;   // changes are refused
-    atomic_int absences;        // listings in which node-2 is missing nevertheless
-    atomic_bool other_is_first; // node-2 takes the redrive "r" right before the next change
-    atomic_int listings;
 };
 
 struct redrives_fixture {
@@ -62,98 +52,6 @@ struct redrives_fixture {
     struct redrives *redrives;
     const char *node_id;
     sem_t stopped;
-};
-
-static struct member_store *member_store_of(struct registry_store *store) {
-    return CONTAINER_OF(store, struct member_store, store);
-}
-
-static enum status members_load(struct registry_store *store, registry_store_document_fn visit,
-                                void *context, int64_t *ret_revision, struct error *error) {
-    struct registry_store *inner = member_store_of(store)->inner;
-    return inner->ops->load(inner, visit, context, ret_revision, error);
-}
-
-static enum status members_load_changes(struct registry_store *store, int64_t since_revision,
-                                        registry_store_document_fn visit, void *context,
-                                        int64_t *ret_revision, struct error *error) {
-    struct registry_store *inner = member_store_of(store)->inner;
-    return inner->ops->load_changes(inner, since_revision, visit, context, ret_revision, error);
-}
-
-static enum status members_apply(struct registry_store *store, const struct registry_edit *edits,
-                                 size_t edit_count, int64_t expected_revision,
-                                 int64_t *ret_revision, struct error *error) {
-    struct member_store *members = member_store_of(store);
-    struct registry_store *inner = members->inner;
-    if (atomic_load(&members->is_read_only)) {
-        return error_set(error, STATUS_UNAVAILABLE, "the store is away");
-    }
-    if (edits[0].kind == RESOURCE_REDRIVE && atomic_exchange(&members->other_is_first, false)) {
-        const struct registry_edit edit = {
-            .kind = RESOURCE_REDRIVE,
-            .space = BYTES("default"),
-            .id = BYTES("r"),
-            .document = BYTES("{\"space\":\"default\",\"redriveId\":\"r\",\"state\":\"waiting\","
-                              "\"owner\":\"node-2\",\"subscriptionId\":\"s\",\"total\":1,"
-                              "\"begun\":\"2026-11-25T01:00:00Z\"}")};
-        if (inner->ops->apply(inner, &edit, 1, expected_revision, ret_revision, error) !=
-            STATUS_OK) {
-            abort();
-        }
-    }
-    return inner->ops->apply(inner, edits, edit_count, expected_revision, ret_revision, error);
-}
-
-static void members_watch(struct registry_store *store, void (*notify)(void *context),
-                          void *context) {
-    struct registry_store *inner = member_store_of(store)->inner;
-    inner->ops->watch(inner, notify, context);
-}
-
-static enum status members_health(struct registry_store *store, struct error *error) {
-    struct registry_store *inner = member_store_of(store)->inner;
-    return inner->ops->health(inner, error);
-}
-
-static enum status members_announce(struct registry_store *store, struct bytes id,
-                                    struct bytes document, struct error *error) {
-    struct registry_store *inner = member_store_of(store)->inner;
-    return inner->ops->announce(inner, id, document, error);
-}
-
-static enum status members_members(struct registry_store *store, registry_store_member_fn visit,
-                                   void *context, struct error *error) {
-    struct member_store *members = member_store_of(store);
-    atomic_fetch_add(&members->listings, 1);
-    if (atomic_load(&members->hides_members)) {
-        return error_set(error, STATUS_UNAVAILABLE, "the store is away");
-    }
-    visit(context, BYTES("node-1"), BYTES("{}"));
-    if (atomic_load(&members->absences) > 0) {
-        atomic_fetch_sub(&members->absences, 1);
-    } else if (atomic_load(&members->has_other)) {
-        visit(context, BYTES("node-2"), BYTES("{}"));
-    }
-    return STATUS_OK;
-}
-
-static void members_destroy(struct registry_store *store) {
-    struct member_store *members = member_store_of(store);
-    members->inner->ops->destroy(members->inner);
-    free(members);
-}
-
-static const struct registry_store_ops member_ops = {
-    .name = "members",
-    .load = members_load,
-    .load_changes = members_load_changes,
-    .apply = members_apply,
-    .watch = members_watch,
-    .health = members_health,
-    .announce = members_announce,
-    .members = members_members,
-    .destroy = members_destroy,
 };
 
 // --- Waiting.
@@ -223,10 +121,7 @@ static void put_done(struct registry_change *change) {
 // document with ' for "; NULL = delete. Again while others change something, too.
 static void put(struct redrives_fixture *fixture, enum resource_kind kind, const char *space,
                 const char *id, const char *document) {
-    char *text = memory_copy_text(document);
-    for (char *at = text; at && *at; at++) {
-        *at = *at == '\'' ? '"' : *at;
-    }
+    char *text = json_text(document);
     struct registry_edit edit = {.kind = kind,
                                  .space = bytes_of_text(space),
                                  .id = bytes_of_text(id),
@@ -493,10 +388,8 @@ static int redrives_set_up(void **state) {
     sem_init(&fixture->stopped, 0, 0);
     snprintf(fixture->path, sizeof fixture->path, "/tmp/redrives-test-%d-%p.index", (int)getpid(),
              (void *)fixture);
-    fixture->store = memory_allocate(sizeof *fixture->store);
-    fixture->store->store.ops = &member_ops;
-    options = (struct registry_options){.store = &fixture->store->store};
-    assert_int_equal(registry_store_memory_create(&fixture->store->inner, &error), STATUS_OK);
+    fixture->store = member_store_create();
+    options = (struct registry_options){.store = &fixture->store->forwarding.store};
     assert_int_equal(registry_create(&options, &fixture->registry, &error), STATUS_OK);
     assert_int_equal(event_log_memory_create(NULL, &fixture->log, &error), STATUS_OK);
     test_loop_start(&fixture->loop);

@@ -13,17 +13,14 @@
 #include "core/base/json.h"
 #include "core/base/memory.h"
 #include "core/base/text.h"
+#include "tests/unit/admin/json_text_test.h"
 
 #define NOW_US INT64_C(1795570200000000) // 2026-11-25T01:30:00Z
 #define NOW "2026-11-25T01:30:00Z"
 
-// JSON with ' for ".
 static json_t *json_of(const char *quoted) {
-    char *text = memory_copy_text(quoted);
+    char *text = json_text(quoted);
     json_t *value = NULL;
-    for (char *at = text; *at; at++) {
-        *at = *at == '\'' ? '"' : *at;
-    }
     assert_int_equal(json_parse(bytes_of_text(text), &value, NULL), STATUS_OK);
     free(text);
     return value;
