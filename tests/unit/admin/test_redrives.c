@@ -1,5 +1,7 @@
 // What the invariants of redrives.h, redrive_run.h and redrive_letter.h promise.
-#include "redrives_test.h"
+#include "tests/unit/admin/redrive_letters_test.h"
+
+#include <jansson.h>
 
 #define ALL_OF_S ",'state':'waiting','subscriptionId':'s','total':3"
 
