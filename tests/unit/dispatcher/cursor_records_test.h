@@ -4,7 +4,7 @@
 #define EVENT_GATEWAY_TESTS_UNIT_DISPATCHER_CURSOR_RECORDS_TEST_H
 
 #include "core/cursors/cursor_record.h"
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 // The newest record of a live position of the stream.
 static inline bool test_read_live(struct dispatcher_test *test, enum cursor_stream stream,

@@ -2,7 +2,7 @@
 #ifndef EVENT_GATEWAY_TESTS_UNIT_DISPATCHER_DEAD_LETTER_TEST_H
 #define EVENT_GATEWAY_TESTS_UNIT_DISPATCHER_DEAD_LETTER_TEST_H
 
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 struct letter {
     struct dead_letter letter;

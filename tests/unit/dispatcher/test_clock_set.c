@@ -1,6 +1,6 @@
 // Somebody sets the wall clock while events are on their way. The program's clock_gettime is this
 // file's, so that the wall clock can be set; the monotonic one stays as it is.
-#include "dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 #include "core/events/outcome_record.h"
 
@@ -55,10 +55,10 @@ static bool is_too_late(int64_t begun_us) {
 static void await_calls(struct dispatcher_test *test, const char *path, const char *id,
                         size_t count) {
     int64_t begun_us = clock_monotonic_us();
-    while (test_count_calls(test, path, id) < count) {
+    while (test_count_calls(&test->functions, path, id) < count) {
         if (is_too_late(begun_us)) {
-            fail_msg("%zu calls for %s instead of %zu", test_count_calls(test, path, id),
-                     id ? id : "all events", count);
+            fail_msg("%zu calls for %s instead of %zu",
+                     test_count_calls(&test->functions, path, id), id ? id : "all events", count);
         }
         sched_yield();
     }
@@ -83,8 +83,8 @@ static void a_clock_that_jumps_ahead_does_not_end_the_attempts(void **state) {
     test_emit_id(test, "e");
     await_calls(test, "/gate", "e", 2);
     atomic_store(&shift_us, 2 * HOUR_US);
-    await_calls(test, "/gate", "e", test_count_calls(test, "/gate", "e") + 5);
-    atomic_store(&test->gate_is_open, true);
+    await_calls(test, "/gate", "e", test_count_calls(&test->functions, "/gate", "e") + 5);
+    atomic_store(&test->functions.gate_is_open, true);
     await_value(dispatcher_metrics()->events_processed, processed + 1);
     test_close_dispatcher(test);
     assert_int_equal(metric_value(dispatcher_metrics()->dead_letters), letters);
@@ -101,7 +101,7 @@ static void a_clock_that_is_set_back_does_not_make_an_event_younger(void **state
     await_calls(test, "/gate", "e", 1);
     atomic_store(&shift_us, -HOUR_US);
     await_value(dispatcher_metrics()->dead_letters, letters + 1);
-    assert_true(test_count_calls(test, "/gate", "e") < 1000);
+    assert_true(test_count_calls(&test->functions, "/gate", "e") < 1000);
     test_close_dispatcher(test);
 }
 
@@ -140,7 +140,7 @@ static void check_not_before(struct dispatcher_test *test, int64_t right_us) {
     atomic_store(&shift_us, right_us);
     emit_early(test, "second", HOUR_US / 3600 * 3 / 2);
     await_calls(test, "/ok", "second", 1);
-    assert_int_equal(test_count_calls(test, "/ok", "first"), 0);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", "first"), 0);
     test_close_dispatcher(test);
 }
 
@@ -204,8 +204,8 @@ static void attempts_go_on_when_a_clock_that_was_ahead_is_right_and_tell_its_tim
     test_emit_id(test, "e");
     await_calls(test, "/gate", "e", 2);
     atomic_store(&shift_us, 0);
-    await_calls(test, "/gate", "e", test_count_calls(test, "/gate", "e") + 2);
-    atomic_store(&test->gate_is_open, true);
+    await_calls(test, "/gate", "e", test_count_calls(&test->functions, "/gate", "e") + 2);
+    atomic_store(&test->functions.gate_is_open, true);
     test_read_stream(test, &recorder, EVENT_LOG_OUTCOMES);
     await_outcome_times(&recorder, &times);
     assert_true(times.latest_retry_us >= begun_us + HOUR_US);
@@ -222,7 +222,7 @@ static void an_open_circuit_is_probed_whatever_the_clock_says(void **state) {
     test_emit_numbers(test, 20);
     await_value(dispatcher_metrics()->detached, 1);
     atomic_store(&shift_us, -HOUR_US);
-    atomic_store(&test->gate_is_open, true);
+    atomic_store(&test->functions.gate_is_open, true);
     await_value(dispatcher_metrics()->detached, 0);
     test_emit_id(test, "back");
     await_calls(test, "/gate", "back", 1);

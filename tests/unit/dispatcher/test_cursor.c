@@ -1,6 +1,6 @@
 // Subscriptions that are detached: what the invariants of cursor.h, claim.h, catch_up.h and
 // laggards.h promise, over a whole dispatcher.
-#include "dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 #include "core/base/clock.h"
 #include "core/base/text.h"
@@ -25,7 +25,7 @@ static void assert_each_came(struct dispatcher_test *test, const char *path, siz
     for (size_t i = from; i < from + count; i++) {
         char id[24];
         snprintf(id, sizeof id, "%zu", i);
-        size_t calls = test_count_calls(test, path, id);
+        size_t calls = test_count_calls(&test->functions, path, id);
         if (calls < 1 || calls > most) {
             fail_msg("event %s came %zu times to %s", id, calls, path);
         }
@@ -45,7 +45,7 @@ static void await_each(struct dispatcher_test *test, const char *path, size_t fr
     for (size_t i = from; i < from + count; i++) {
         char id[24];
         snprintf(id, sizeof id, "%zu", i);
-        test_await_calls(test, path, id, 1);
+        test_await_calls(&test->functions, path, id, 1);
     }
 }
 
@@ -70,8 +70,8 @@ static void who_hangs_does_not_hold_up_the_others(void **state) {
     test_start_dispatcher(test);
     test_emit_numbers(test, 200);
     await_each(test, "/ok", 0, 200);
-    assert_true(test_count_calls(test, "/hold", NULL) <= 4);
-    test_let_go(test, false);
+    assert_true(test_count_calls(&test->functions, "/hold", NULL) <= 4);
+    test_let_go(&test->functions, false);
     await_each(test, "/hold", 0, 200);
     await_detached(0);
     emit_range(test, 200, 20);
@@ -94,7 +94,7 @@ static void who_hangs_gets_everything_after_a_crash(void **state) {
         test_crash_dispatcher(test);
         test_start_dispatcher(test);
     }
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     await_each(test, "/hold", 0, 300);
     await_detached(0);
     test_close_dispatcher(test);
@@ -109,7 +109,7 @@ static void whose_calls_fail_is_probed_and_gets_everything(void **state) {
     test_emit_numbers(test, 300);
     await_each(test, "/ok", 0, 300);
     test_await_metric(dispatcher_metrics()->circuits_open, 1);
-    atomic_store(&test->gate_is_open, true);
+    atomic_store(&test->functions.gate_is_open, true);
     await_each(test, "/gate", 0, 300);
     await_detached(0);
     assert_int_equal(metric_value(dispatcher_metrics()->circuits_open), 0);
@@ -121,11 +121,11 @@ static void whose_calls_fail_is_probed_and_gets_everything(void **state) {
 
 // Of each event, one after the other.
 static void assert_attempts_grow(struct dispatcher_test *test, const char *path) {
-    for (size_t i = 0; i < test->call_count; i++) {
-        struct test_call call = test_call_at(test, i);
+    for (size_t i = 0; i < test->functions.call_count; i++) {
+        struct test_call call = test_call_at(&test->functions, i);
         unsigned before = 0;
         for (size_t j = 0; j < i; j++) {
-            struct test_call earlier = test_call_at(test, j);
+            struct test_call earlier = test_call_at(&test->functions, j);
             before = strcmp(earlier.event_id, call.event_id) == 0 ? earlier.attempt : before;
         }
         if (strcmp(call.path, path) == 0 && call.attempt != before + 1) {
@@ -145,12 +145,12 @@ static void attempts_go_on_to_count_while_it_is_detached(void **state) {
     test_close_dispatcher(test); // The next owner knows as well.
     test_start_dispatcher(test);
     await_detached(1);
-    atomic_store(&test->gate_is_open, true);
+    atomic_store(&test->functions.gate_is_open, true);
     await_each(test, "/gate", 0, 40);
     await_detached(0);
     test_close_dispatcher(test);
     assert_attempts_grow(test, "/gate");
-    assert_true(test_count_calls(test, "/gate", NULL) >= 50);
+    assert_true(test_count_calls(&test->functions, "/gate", NULL) >= 50);
 }
 
 static void cursors_that_the_log_does_not_take_are_written_again(void **state) {
@@ -159,11 +159,11 @@ static void cursors_that_the_log_does_not_take_are_written_again(void **state) {
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
     for (uint64_t n = 1; n <= 8; n++) {
         event_log_memory_fail_append(test->log, EVENT_LOG_CURSORS, n, 2, STATUS_TIMEOUT);
-        test->lets_go = false;
+        test->functions.lets_go = false;
         test_start_dispatcher(test);
         emit_range(test, (n - 1) * 60, 60);
         await_each(test, "/ok", (n - 1) * 60, 60);
-        test_let_go(test, false);
+        test_let_go(&test->functions, false);
         await_each(test, "/hold", (n - 1) * 60, 60);
         await_detached(0);
         test_close_dispatcher(test);
@@ -184,13 +184,13 @@ static void a_hand_over_in_the_middle_repeats_only_what_runs(void **state) {
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
     emit_range(test, 100, 100);
     await_each(test, "/ok", 100, 100);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     await_each(test, "/hold", 0, 200);
     await_detached(0);
     test_close_dispatcher(test);
     assert_each_came(test, "/ok", 0, 200, 2);
     assert_each_came(test, "/hold", 0, 200, 2);
-    assert_true(test_count_calls(test, "/hold", NULL) <= 200 + 4);
+    assert_true(test_count_calls(&test->functions, "/hold", NULL) <= 200 + 4);
 }
 
 static void a_deleted_subscription_leaves_no_cursor(void **state) {
@@ -203,14 +203,15 @@ static void a_deleted_subscription_leaves_no_cursor(void **state) {
     await_detached(1);
     test_put(test, RESOURCE_SUBSCRIPTION, "bad", NULL);
     test_emit_id(test, "seen");
-    test_await_calls(test, "/ok", "seen", 1); // The deletion is known where the calls begin.
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "seen",
+                     1); // The deletion is known where the calls begin.
+    test_let_go(&test->functions, false);
     await_detached(0);
     test_put_subscription(test, "bad", "bad", "test", NULL);
     emit_range(test, 100, 5);
     await_each(test, "/hold", 100, 5);
     test_close_dispatcher(test);
-    assert_true(test_count_calls(test, "/hold", NULL) <= 4 + 5);
+    assert_true(test_count_calls(&test->functions, "/hold", NULL) <= 4 + 5);
 }
 
 static void a_position_that_the_group_has_lost_is_taken_from_the_cursors(void **state) {
@@ -244,7 +245,7 @@ static void what_retention_took_from_a_cursor_is_counted(void **state) {
     test_close_dispatcher(test);
     event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 50);
     test_start_dispatcher(test);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     await_each(test, "/hold", 50, 50);
     await_detached(0);
     test_close_dispatcher(test);
@@ -264,12 +265,12 @@ static void several_loops_and_partitions_catch_up_together(void **state) {
     test_start_dispatcher(test);
     test_emit_numbers(test, 400);
     await_each(test, "/ok", 0, 400);
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", NULL, 5 * 400);
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", NULL, 5 * 400);
     await_detached(0);
     test_close_dispatcher(test);
     assert_each_came(test, "/hold", 0, 400, 5);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 5 * 400);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 5 * 400);
     test_destroy(test);
 }
 
@@ -303,7 +304,7 @@ static void assert_began_at_the_time(struct dispatcher_test *test) {
     await_each(test, "/late", 10, 10);
     await_detached(0);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/late", NULL), 10);
+    assert_int_equal(test_count_calls(&test->functions, "/late", NULL), 10);
 }
 
 static void a_start_by_time_goes_back_behind_the_live_position(void **state) {

@@ -1,5 +1,5 @@
 // What an open circuit is probed with: an event that was not tried, far from those that were.
-#include "dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 // Refused for ever by /some/1000000, which takes all others.
 #define BAD_COUNT 40
@@ -28,7 +28,7 @@ static void await_good(struct dispatcher_test *test, size_t count) {
     for (size_t i = 0; i < count; i++) {
         char id[32];
         snprintf(id, sizeof id, "good-%zu1", i);
-        test_await_calls(test, "/some/1000000", id, 1);
+        test_await_calls(&test->functions, "/some/1000000", id, 1);
     }
 }
 
@@ -36,7 +36,7 @@ static void assert_good_came_once(struct dispatcher_test *test, size_t count) {
     for (size_t i = 0; i < count; i++) {
         char id[32];
         snprintf(id, sizeof id, "good-%zu1", i);
-        assert_int_equal(test_count_calls(test, "/some/1000000", id), 1);
+        assert_int_equal(test_count_calls(&test->functions, "/some/1000000", id), 1);
     }
 }
 
@@ -86,7 +86,7 @@ static void who_fails_on_first_sight_is_asked_again(void **state) {
     for (size_t i = 0; i < BAD_COUNT; i++) {
         char id[32];
         snprintf(id, sizeof id, "bad-%zu0", i);
-        test_await_calls(test, "/fail/1", id, 2);
+        test_await_calls(&test->functions, "/fail/1", id, 2);
     }
     test_close_dispatcher(test);
 }

@@ -21,7 +21,7 @@ static void after_the_last_attempt_the_event_is_a_dead_letter(void **state) {
     test_start_dispatcher(test);
     test_emit_id(test, "e");
     await_letter(test, &letter);
-    assert_int_equal(test->call_count, 5);
+    assert_int_equal(test->functions.call_count, 5);
     assert_text(letter.event->id, "e");
     assert_text(letter.letter.subscription_id, "s");
     assert_text(letter.letter.function_id, "s");
@@ -44,7 +44,7 @@ static void a_final_status_is_not_tried_again(void **state) {
     test_start_dispatcher(test);
     test_emit_id(test, "e");
     await_letter(test, &letter);
-    assert_int_equal(test->call_count, 1);
+    assert_int_equal(test->functions.call_count, 1);
     assert_begins(letter.letter.reason, "final status");
     assert_int_equal(letter.letter.last_status, 422);
     letter_clear(&letter);
@@ -57,7 +57,7 @@ static void a_redirect_is_a_failure_and_not_followed(void **state) {
     test_start_dispatcher(test);
     test_emit_id(test, "e");
     await_letter(test, &letter);
-    assert_int_equal(test->call_count, 5);
+    assert_int_equal(test->functions.call_count, 5);
     assert_int_equal(letter.letter.last_status, 307);
     letter_clear(&letter);
 }
@@ -71,7 +71,7 @@ static void an_event_that_has_expired_is_not_delivered(void **state) {
                                          .extension_name = "expirytime",
                                          .extension_value = "2001-01-01T00:00:00Z"});
     await_letter(test, &letter);
-    assert_int_equal(test->call_count, 0);
+    assert_int_equal(test->functions.call_count, 0);
     assert_int_equal(letter.letter.attempts, 0);
     assert_text(letter.letter.reason, "expired");
     assert_int_equal(test_committed(test), 1);
@@ -87,7 +87,7 @@ static void an_old_event_gets_one_attempt_and_no_further_one(void **state) {
     test_emit(test,
               &(struct test_event){.id = "e", .received_us = clock_wall_us() - 3600000000LL - 1});
     await_letter(test, &letter);
-    assert_int_equal(test->call_count, 1);
+    assert_int_equal(test->functions.call_count, 1);
     assert_begins(letter.letter.reason, "expired");
     letter_clear(&letter);
 }
@@ -192,7 +192,7 @@ static void without_the_logs_confirmation_a_delivery_is_not_finished(void **stat
     recorder_await_received(&recorder, 1);
     test_close_dispatcher(test);
     assert_int_equal(test_committed(test), 1);
-    assert_int_equal(test_count_calls(test, NULL, "e"), 2);
+    assert_int_equal(test_count_calls(&test->functions, NULL, "e"), 2);
     recorder_close(&recorder);
     recorder_clear(&recorder);
 }

@@ -1,6 +1,6 @@
 // What the dispatcher tells of its work: system events of calls and of dead letters, and where
 // chains of events end.
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 #include <jansson.h>
 
@@ -71,9 +71,9 @@ static void each_attempt_is_told_while_somebody_listens(void **state) {
     listen_to(test, "l4", "eventgateway.function.invocationFailed");
     test_start_dispatcher(test);
     test_emit_id(test, "e");
-    test_await_calls(test, "/ok/listener", NULL, 6);
+    test_await_calls(&test->functions, "/ok/listener", NULL, 6);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok/listener", NULL), 6);
+    assert_int_equal(test_count_calls(&test->functions, "/ok/listener", NULL), 6);
     read_events(test, &recorder);
     recorder_await_received(&recorder, 5);
     assert_int_equal(count_of(&recorder, "eventgateway.function.invoking", NULL), 2);
@@ -90,7 +90,7 @@ static void nothing_is_told_while_nobody_listens(void **state) {
     listen_to(test, "l", "gateway.event.received");
     test_start_dispatcher(test);
     test_emit_id(test, "e");
-    test_await_calls(test, "/fail/1", "e", 2);
+    test_await_calls(&test->functions, "/fail/1", "e", 2);
     test_close_dispatcher(test);
     test_emit_id(test, "last");
     read_events(test, &recorder);
@@ -106,9 +106,9 @@ static void what_is_told_that_the_log_refuses_delays_nothing(void **state) {
     test_start_dispatcher(test);
     event_log_memory_fail_append(test->log, EVENT_LOG_EVENTS, 2, 1, STATUS_FULL);
     test_emit_id(test, "e");
-    test_await_calls(test, "/ok", "e", 1);
+    test_await_calls(&test->functions, "/ok", "e", 1);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok/listener", NULL), 0);
+    assert_int_equal(test_count_calls(&test->functions, "/ok/listener", NULL), 0);
     assert_int_equal(test_committed(test), 1);
 }
 
@@ -124,9 +124,9 @@ static void a_chain_ends_in_the_dead_letters(void **state) {
                                          .extension_value = "17"});
     test_read_dead_letters(test, &recorder);
     recorder_await_received(&recorder, 1);
-    test_await_calls(test, "/ok", "deep", 1);
+    test_await_calls(&test->functions, "/ok", "deep", 1);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", "too deep"), 0);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", "too deep"), 0);
     assert_int_equal(test_committed(test), 2);
     struct dead_letter letter;
     struct buffer storage = {0};
@@ -151,12 +151,12 @@ static void a_circuit_that_opens_and_closes_on_several_loops_is_told_once(void *
     test_start_dispatcher(test);
     test_emit_numbers(test, 80);
     test_await_metric(dispatcher_metrics()->circuits_open, 2);
-    test_await_calls(test, "/ok/listener", NULL, 1);
-    atomic_store(&test->gate_is_open, true);
+    test_await_calls(&test->functions, "/ok/listener", NULL, 1);
+    atomic_store(&test->functions.gate_is_open, true);
     test_await_metric(dispatcher_metrics()->circuits_open, 0);
-    test_await_calls(test, "/ok/listener", NULL, 2);
+    test_await_calls(&test->functions, "/ok/listener", NULL, 2);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok/listener", NULL), 2);
+    assert_int_equal(test_count_calls(&test->functions, "/ok/listener", NULL), 2);
     test_destroy(test);
 }
 
@@ -169,7 +169,7 @@ static void dead_letters_are_told_once_in_an_interval_with_their_number(void **s
     listen_to(test, "l", "eventgateway.subscription.deadlettered");
     test_start_dispatcher(test);
     test_emit_id(test, "e1");
-    test_await_calls(test, "/ok/listener", NULL, 1);
+    test_await_calls(&test->functions, "/ok/listener", NULL, 1);
     test_emit_id(test, "e2");
     test_emit_id(test, "e3");
     test_read_dead_letters(test, &letters);
@@ -200,7 +200,7 @@ static void after_an_interval_what_was_counted_is_told(void **state) {
     test_start_dispatcher(test);
     for (size_t count = 1; count <= 5; count++) {
         test_emit_id(test, "e");
-        test_await_calls(test, "/ok/listener", NULL, count);
+        test_await_calls(&test->functions, "/ok/listener", NULL, count);
     }
     test_close_dispatcher(test);
     read_events(test, &recorder);
@@ -257,7 +257,7 @@ static void dead_letters_of_listeners_are_not_told(void **state) {
     test_read_dead_letters(test, &letters);
     recorder_await_received(&letters, 2);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/status/500", NULL), 1);
+    assert_int_equal(test_count_calls(&test->functions, "/status/500", NULL), 1);
     assert_int_equal(test_committed(test), 2);
     recorder_end(&letters);
 }

@@ -1,4 +1,4 @@
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 #include "core/events/event.h"
 
@@ -24,12 +24,13 @@ static void close_all(struct dispatcher_test *test) {
 // The ids of all calls so far, as they came, with blanks between them.
 static void write_ids(struct dispatcher_test *test, char *ret_text, size_t size) {
     ret_text[0] = '\0';
-    pthread_mutex_lock(&test->lock);
-    for (size_t i = 0; i < test->call_count; i++) {
+    pthread_mutex_lock(&test->functions.lock);
+    for (size_t i = 0; i < test->functions.call_count; i++) {
         size_t used = strlen(ret_text);
-        snprintf(ret_text + used, size - used, "%s%s", i > 0 ? " " : "", test->calls[i].event_id);
+        snprintf(ret_text + used, size - used, "%s%s", i > 0 ? " " : "",
+                 test->functions.calls[i].event_id);
     }
-    pthread_mutex_unlock(&test->lock);
+    pthread_mutex_unlock(&test->functions.lock);
 }
 
 static void of_a_key_one_runs_at_a_time_and_keys_do_not_wait_for_each_other(void **state) {
@@ -42,14 +43,14 @@ static void of_a_key_one_runs_at_a_time_and_keys_do_not_wait_for_each_other(void
     emit_of_key(test, "a3", "a");
     test_emit_id(test, "none1"); // Without a key there is no order.
     test_emit_id(test, "none2");
-    test_await_calls(test, "/hold", NULL, 4);
+    test_await_calls(&test->functions, "/hold", NULL, 4);
     write_ids(test, ids, sizeof ids);
     assert_string_equal(ids, "a1 b1 none1 none2");
-    test_let_go(test, true);
-    test_await_calls(test, "/hold", "a2", 1);
-    assert_int_equal(test_count_calls(test, "/hold", "a3"), 0);
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", "a3", 1);
+    test_let_go(&test->functions, true);
+    test_await_calls(&test->functions, "/hold", "a2", 1);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", "a3"), 0);
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", "a3", 1);
     close_all(test);
 }
 
@@ -60,7 +61,7 @@ static void a_retry_keeps_its_key_waiting_and_no_other(void **state) {
     char ids[256];
     emit_of_key(test, "a1", "a");
     emit_of_key(test, "a2", "a");
-    test_await_calls(test, "/fail/3", NULL, 8);
+    test_await_calls(&test->functions, "/fail/3", NULL, 8);
     write_ids(test, ids, sizeof ids);
     assert_string_equal(ids, "a1 a1 a1 a1 a2 a2 a2 a2");
     close_all(test);
@@ -74,10 +75,10 @@ static void the_subject_is_a_key_too(void **state) {
     test_emit(test, &(struct test_event){
                         .id = "2", .extension_name = "subject", .extension_value = "order/7"});
     test_emit_id(test, "3");
-    test_await_calls(test, "/hold", "3", 1);
-    assert_int_equal(test_count_calls(test, "/hold", "2"), 0);
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", "2", 1);
+    test_await_calls(&test->functions, "/hold", "3", 1);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", "2"), 0);
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", "2", 1);
     close_all(test);
 }
 
@@ -90,18 +91,18 @@ static void what_is_given_up_lets_the_next_one_go(void **state) {
     emit_of_key(test, "a2", "a");
     test_emit_id(test, "other");
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", NULL, 2);
+    test_await_calls(&test->functions, "/hold", NULL, 2);
     event_log_memory_hold_appends(test->log, true);
-    test->held_status = 400;
-    test_let_go(test, true);
+    test->functions.held_status = 400;
+    test_let_go(&test->functions, true);
     while (event_log_appends_inside(test->log) < 2) {
         sched_yield(); // The dead letters are on their way.
     }
-    assert_int_equal(test_count_calls(test, "/hold", "a2"), 0);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", "a2"), 0);
     event_log_memory_hold_appends(test->log, false);
-    test_await_calls(test, "/hold", "a2", 1);
-    assert_int_equal(test_count_calls(test, "/hold", "a1"), 1);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", "a2", 1);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", "a1"), 1);
+    test_let_go(&test->functions, false);
     close_all(test);
 }
 
@@ -111,10 +112,10 @@ static void an_order_that_is_ended_lets_all_go(void **state) {
     emit_of_key(test, "a1", "a");
     emit_of_key(test, "a2", "a");
     emit_of_key(test, "a3", "a");
-    test_await_calls(test, "/hold", NULL, 1);
+    test_await_calls(&test->functions, "/hold", NULL, 1);
     test_put_subscription(test, "s", "s", "test", "{\"ordering\":\"none\"}");
-    test_await_calls(test, "/hold", NULL, 3);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", NULL, 3);
+    test_let_go(&test->functions, false);
     close_all(test);
 }
 
@@ -127,10 +128,10 @@ static void a_deleted_subscription_keeps_nothing_held(void **state) {
     emit_of_key(test, "a2", "a");
     emit_of_key(test, "a3", "a");
     test_emit_id(test, "behind them");
-    test_await_calls(test, "/hold", NULL, 2);
+    test_await_calls(&test->functions, "/hold", NULL, 2);
     test_put(test, RESOURCE_SUBSCRIPTION, "s", NULL);
     test_await_metric(metrics->deliveries[DELIVERY_END_UNSUBSCRIBED], before + 2);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
     assert_int_equal(test_committed(test), 4);
     test_destroy(test);
@@ -143,11 +144,11 @@ static void what_is_held_at_a_crash_is_delivered_anew_in_order(void **state) {
     emit_of_key(test, "a1", "a");
     emit_of_key(test, "a2", "a");
     emit_of_key(test, "a3", "a");
-    test_await_calls(test, "/hold", NULL, 1);
+    test_await_calls(&test->functions, "/hold", NULL, 1);
     test_crash_dispatcher(test);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", NULL, 4);
+    test_await_calls(&test->functions, "/hold", NULL, 4);
     write_ids(test, ids, sizeof ids);
     assert_string_equal(ids, "a1 a1 a2 a3");
     close_all(test);
@@ -161,7 +162,7 @@ static void so_many_as_wait_go_in_one_call(void **state) {
         start("/ok", "{\"batch\":{\"maxEvents\":3,\"maxWaitMs\":60000}}");
     char ids[256];
     test_emit_numbers(test, 6);
-    test_await_calls(test, "/ok", NULL, 2);
+    test_await_calls(&test->functions, "/ok", NULL, 2);
     write_ids(test, ids, sizeof ids);
     assert_string_equal(ids, "0+1+2 3+4+5");
     test_close_dispatcher(test);
@@ -173,8 +174,9 @@ static void a_batch_that_does_not_get_full_goes_after_its_wait(void **state) {
     (void)state;
     struct dispatcher_test *test = start("/ok", "{\"batch\":{\"maxEvents\":100,\"maxWaitMs\":1}}");
     test_emit_id(test, "0");
-    test_await_calls(test, "/ok", "0", 1);
-    assert_string_equal(test_call_at(test, 0).content_type, "application/cloudevents-batch+json");
+    test_await_calls(&test->functions, "/ok", "0", 1);
+    assert_string_equal(test_call_at(&test->functions, 0).content_type,
+                        "application/cloudevents-batch+json");
     close_all(test);
 }
 
@@ -218,7 +220,7 @@ static void a_batch_whose_attempts_are_used_up_ends(void **state) {
         int64_t letters = metric_value(metrics->deliveries[DELIVERY_END_DEAD_LETTERED]);
         test_emit_numbers(test, 8);
         test_await_metric(metrics->deliveries[DELIVERY_END_DEAD_LETTERED], letters + 8);
-        assert_in_range(test_count_calls(test, paths[i], NULL), 8, 40);
+        assert_in_range(test_count_calls(&test->functions, paths[i], NULL), 8, 40);
         close_all(test);
     }
 }
@@ -232,7 +234,7 @@ static void of_a_key_a_batch_holds_those_that_come_next(void **state) {
     emit_of_key(test, "b1", "b");
     emit_of_key(test, "a2", "a");
     emit_of_key(test, "b2", "b");
-    test_await_calls(test, "/ok", NULL, 1);
+    test_await_calls(&test->functions, "/ok", NULL, 1);
     write_ids(test, ids, sizeof ids);
     assert_string_equal(ids, "a1+a2+b1+b2");
     close_all(test);
@@ -246,13 +248,13 @@ static void a_function_that_takes_no_batches_gets_single_events(void **state) {
     snprintf(document, sizeof document,
              "{\"space\":\"default\",\"functionId\":\"s\",\"type\":\"http\",\"eventFormat\":"
              "\"classic\",\"provider\":{\"url\":\"http://127.0.0.1:%u/ok\"}}",
-             test->port);
+             test->functions.port);
     test_put(test, RESOURCE_FUNCTION, "s", document);
     test_put_subscription(test, "s", "s", "test",
                           "{\"batch\":{\"maxEvents\":2,\"maxWaitMs\":60000}}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 3);
-    test_await_calls(test, "/ok", NULL, 3);
+    test_await_calls(&test->functions, "/ok", NULL, 3);
     write_ids(test, ids, sizeof ids);
     assert_null(strchr(ids, '+'));
     close_all(test);
@@ -276,7 +278,7 @@ static void a_function_that_takes_one_call_at_a_time_gets_one(void **state) {
     // Each call beyond 600 was refused: at first as many as ran, later the few that try for more,
     // and on a busy machine those whose answers were late. Not throttled, events used up 18
     // attempts.
-    assert_in_range(test_count_calls(test, "/one", NULL), 600, 3000);
+    assert_in_range(test_count_calls(&test->functions, "/one", NULL), 600, 3000);
     close_all(test);
 }
 
@@ -291,7 +293,7 @@ static void the_rate_of_a_subscription_is_kept_over_all_partitions(void **state)
         snprintf(id, sizeof id, "%zu", i);
         emit_of_key(test, id, id);
     }
-    test_await_calls(test, "/ok", NULL, 30);
+    test_await_calls(&test->functions, "/ok", NULL, 30);
     // 5 at once, then one each 20 ms; nodes that have not got all partitions yet take less.
     assert_true(clock_monotonic_us() - began_us >= 24 * 20000);
     close_all(test);
@@ -306,13 +308,13 @@ static void no_more_calls_run_than_there_are_places(void **state) {
     test_put_subscription(test, "other", "ok", "other", NULL);
     test_start_dispatcher(test);
     test_emit_numbers(test, 100);
-    test_await_calls(test, "/hold", NULL, 4); // A third.
+    test_await_calls(&test->functions, "/hold", NULL, 4); // A third.
     // It takes no more, so that another subscription finds a place at once.
     test_emit(test, &(struct test_event){.id = "other", .type = "other"});
-    test_await_calls(test, "/ok", "other", 1);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 4);
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", NULL, 100);
+    test_await_calls(&test->functions, "/ok", "other", 1);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 4);
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", NULL, 100);
     close_all(test);
 }
 

@@ -38,8 +38,8 @@ static void await_told(struct dispatcher_test *test, int64_t offset) {
 // Of an event that comes twice, the later one.
 static unsigned last_attempt(struct dispatcher_test *test, const char *path, const char *id) {
     unsigned attempt = 0;
-    for (size_t i = 0; i < test->call_count; i++) {
-        struct test_call call = test_call_at(test, i);
+    for (size_t i = 0; i < test->functions.call_count; i++) {
+        struct test_call call = test_call_at(&test->functions, i);
         if (strcmp(call.path, path) == 0 && strcmp(call.event_id, id) == 0) {
             attempt = call.attempt;
         }
@@ -57,7 +57,7 @@ static void finish_beside_one_that_hangs(struct dispatcher_test *test, size_t co
     subscribe_one_that_hangs(test);
     test_start_dispatcher(test);
     test_emit_numbers(test, count);
-    test_await_calls(test, "/ok", NULL, count);
+    test_await_calls(&test->functions, "/ok", NULL, count);
     await_told(test, (int64_t)count - 1);
 }
 
@@ -67,12 +67,12 @@ static void what_is_finished_is_not_delivered_again_after_a_crash(void **state) 
     test_crash_dispatcher(test);
     assert_int_equal(test_committed(test), 0);
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", NULL, 40);
+    test_await_calls(&test->functions, "/hold", NULL, 40);
     test_emit_id(test, "after");
-    test_await_calls(test, "/ok", "after", 1);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "after", 1);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 21);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 21);
     assert_int_equal(test_committed(test), 21);
 }
 
@@ -82,11 +82,11 @@ static void a_second_crash_soon_after_knows_of_it_as_well(void **state) {
     for (size_t crashes = 1; crashes <= 3; crashes++) {
         test_crash_dispatcher(test);
         test_start_dispatcher(test);
-        test_await_calls(test, "/hold", NULL, 20 * (crashes + 1));
+        test_await_calls(&test->functions, "/hold", NULL, 20 * (crashes + 1));
     }
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 20);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 20);
     assert_int_equal(test_committed(test), 20);
 }
 
@@ -101,8 +101,8 @@ static void another_subscription_of_the_same_id_is_passed_over_by_nobody(void **
              "\"test\",\"functionId\":\"quick\",\"method\":\"POST\",\"path\":\"/\","
              "\"created\":\"2026-11-25T00:00:01Z\"}");
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", NULL, 10);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", NULL, 10);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
     assert_int_equal(test_committed(test), 5);
 }
@@ -113,10 +113,10 @@ static void a_new_subscription_is_passed_over_by_nobody(void **state) {
     test_crash_dispatcher(test);
     test_subscribe(test, "new", "/status/204", NULL);
     test_start_dispatcher(test);
-    test_await_calls(test, "/status/204", NULL, 5);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/status/204", NULL, 5);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 5);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 5);
 }
 
 // What an owner of that epoch would write, of whom everything is finished.
@@ -143,22 +143,22 @@ static void start_after_a_record_of(struct dispatcher_test *test, int64_t epoch)
     test_subscribe(test, "hangs", "/hold", "{\"timeoutMs\":900000}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 5);
-    test_await_calls(test, "/hold", NULL, 5);
+    test_await_calls(&test->functions, "/hold", NULL, 5);
     test_crash_dispatcher(test);
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", NULL, 10);
+    test_await_calls(&test->functions, "/hold", NULL, 10);
     test_crash_dispatcher(test);
     write_as_owner(test, epoch, "hangs", 5);
     test_start_dispatcher(test);
     test_emit_id(test, "after");
-    test_await_calls(test, "/hold", "after", 1);
+    test_await_calls(&test->functions, "/hold", "after", 1);
 }
 
 static void what_a_former_owner_tells_is_not_believed(void **state) {
     struct dispatcher_test *test = *state;
     start_after_a_record_of(test, 1);
-    test_await_calls(test, "/hold", NULL, 16);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", NULL, 16);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
 }
 
@@ -166,9 +166,9 @@ static void what_a_former_owner_tells_is_not_believed(void **state) {
 static void what_the_last_owner_tells_is_believed(void **state) {
     struct dispatcher_test *test = *state;
     start_after_a_record_of(test, 2);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 11);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 11);
     assert_int_equal(test_committed(test), 6);
 }
 
@@ -178,12 +178,12 @@ static void what_is_told_of_offsets_that_do_not_exist_is_not_believed(void **sta
     test_subscribe(test, "quick", "/ok", NULL);
     test_start_dispatcher(test);
     test_emit_numbers(test, 5);
-    test_await_calls(test, "/ok", NULL, 5);
+    test_await_calls(&test->functions, "/ok", NULL, 5);
     test_close_dispatcher(test);
     write_as_owner(test, 2, "quick", 1000);
     test_start_dispatcher(test);
     test_emit_id(test, "after");
-    test_await_calls(test, "/ok", "after", 1);
+    test_await_calls(&test->functions, "/ok", "after", 1);
     test_close_dispatcher(test);
 }
 
@@ -193,15 +193,15 @@ static void a_hand_over_repeats_only_the_calls_that_do_not_end(void **state) {
     subscribe_one_that_hangs(test);
     test_start_dispatcher(test);
     test_emit_numbers(test, 20);
-    test_await_calls(test, "/ok", NULL, 20);
-    test_await_calls(test, "/hold", NULL, 20);
+    test_await_calls(&test->functions, "/ok", NULL, 20);
+    test_await_calls(&test->functions, "/hold", NULL, 20);
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-    test_await_calls(test, "/hold", NULL, 40);
+    test_await_calls(&test->functions, "/hold", NULL, 40);
     test_emit_id(test, "after");
-    test_await_calls(test, "/ok", "after", 1);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "after", 1);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 21);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 21);
 }
 
 // What waited is forgotten, and told to be unfinished.
@@ -211,14 +211,14 @@ static void a_hand_over_loses_nothing_that_waits(void **state) {
     test_subscribe(test, "narrow", "/hold", "{\"maxInFlight\":2}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 50);
-    test_await_calls(test, "/ok", NULL, 50);
-    test_await_calls(test, "/hold", NULL, 2);
+    test_await_calls(&test->functions, "/ok", NULL, 50);
+    test_await_calls(&test->functions, "/hold", NULL, 2);
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", NULL, 50);
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", NULL, 50);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 50);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 50);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 50);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 50);
     assert_int_equal(test_committed(test), 50);
 }
 
@@ -240,20 +240,20 @@ static void a_circuit_that_opens_in_a_hand_over_loses_nothing(void **state) {
     test_subscribe(test, "s", "/hold", "{\"maxInFlight\":12,\"retry\":{\"initialMs\":1}}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 60);
-    test_await_calls(test, "/hold", NULL, 12);
+    test_await_calls(&test->functions, "/hold", NULL, 12);
     test_emit_id(test, "first");
     test_await_metric(dispatcher_metrics()->retries_waiting, 1);
-    test->held_status = 500;
+    test->functions.held_status = 500;
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
     await_none_waits_for_a_retry(); // It hands over.
-    test_let_go(test, true);
+    test_let_go(&test->functions, true);
     test_await_metric(dispatcher_metrics()->circuits_open, 1);
-    test->held_status = 200;
-    test_let_go(test, false);
+    test->functions.held_status = 200;
+    test_let_go(&test->functions, false);
     for (size_t i = 0; i < 60; i++) {
         char id[24];
         snprintf(id, sizeof id, "%zu", i);
-        test_await_calls(test, "/hold", id, i < 12 ? 2 : 1);
+        test_await_calls(&test->functions, "/hold", id, i < 12 ? 2 : 1);
     }
 }
 
@@ -266,10 +266,10 @@ static void attempts_go_on_to_count_after_a_hand_over(void **state) {
     test_await_metric(dispatcher_metrics()->retries_waiting, 1);
     for (unsigned attempt = 2; attempt <= 4; attempt++) {
         event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-        test_await_calls(test, "/later", "first", attempt);
+        test_await_calls(&test->functions, "/later", "first", attempt);
         assert_int_equal(last_attempt(test, "/later", "first"), attempt);
     }
-    assert_string_equal(test_call_at(test, 3).reason, "status 429");
+    assert_string_equal(test_call_at(&test->functions, 3).reason, "status 429");
 }
 
 int main(void) {

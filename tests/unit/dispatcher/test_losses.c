@@ -1,5 +1,5 @@
 // What retention takes: what the invariants of losses.h promise, over a whole dispatcher.
-#include "dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 #include "core/cursors/cursor_fold.h"
 #include "core/registry/snapshot.h"
@@ -53,7 +53,7 @@ static int64_t lost_of(struct dispatcher_test *test, const char *subscription) {
 
 static void deliver(struct dispatcher_test *test, const char *id) {
     test_emit_id(test, id);
-    test_await_calls(test, "/ok", id, 2);
+    test_await_calls(&test->functions, "/ok", id, 2);
 }
 
 // One event is delivered, of five more the first three are removed while nobody reads.
@@ -73,7 +73,7 @@ static void what_was_lost_at_the_live_position_is_counted_for_each_subscription(
     int64_t before = metric_value(lost);
     lose_three(test);
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", "4", 2);
+    test_await_calls(&test->functions, "/ok", "4", 2);
     test_close_dispatcher(test);
     assert_int_equal(lost_of(test, "a"), 3);
     assert_int_equal(lost_of(test, "b"), 3);
@@ -102,13 +102,13 @@ static void what_a_detached_one_lost_is_counted_when_it_is_attached_again(void *
     put_paused(test, "true");
     test_start_dispatcher(test);
     test_emit_numbers(test, 10);
-    test_await_calls(test, "/ok", "9", 1);
+    test_await_calls(&test->functions, "/ok", "9", 1);
     test_await_metric(dispatcher_metrics()->detached, 1);
     test_close_dispatcher(test);
     event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 6);
     put_paused(test, "false");
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", "9", 2);
+    test_await_calls(&test->functions, "/ok", "9", 2);
     test_await_metric(dispatcher_metrics()->detached, 0);
     test_close_dispatcher(test);
     assert_int_equal(lost_of(test, "p"), 6);
@@ -121,7 +121,7 @@ a_position_that_the_group_has_forgotten_is_counted_from_where_the_log_knows_it(v
     lose_three(test);
     test->options.group = "another group";
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", "4", 2);
+    test_await_calls(&test->functions, "/ok", "4", 2);
     test_close_dispatcher(test);
     assert_int_equal(lost_of(test, "a"), 3);
 }
@@ -134,7 +134,7 @@ all_that_goes_together_with_the_position_is_counted_for_who_is_live_and_who_is_n
     put_paused(test, "true");
     test_start_dispatcher(test);
     test_emit_numbers(test, 4);
-    test_await_calls(test, "/ok", "3", 1);
+    test_await_calls(&test->functions, "/ok", "3", 1);
     test_await_metric(dispatcher_metrics()->detached, 1);
     test_close_dispatcher(test);
     test_emit_numbers(test, 6);
@@ -143,7 +143,7 @@ all_that_goes_together_with_the_position_is_counted_for_who_is_live_and_who_is_n
     put_paused(test, "false");
     test_start_dispatcher(test);
     test_emit_id(test, "last");
-    test_await_calls(test, "/ok", "last", 2);
+    test_await_calls(&test->functions, "/ok", "last", 2);
     test_await_metric(dispatcher_metrics()->detached, 0);
     test_close_dispatcher(test);
     assert_int_equal(lost_of(test, "a"), 6);
@@ -178,7 +178,7 @@ static void who_subscribes_for_the_first_time_has_lost_nothing(void **state) {
     event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 4);
     put_created_ago(test, "a", 0);
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", "4", 1);
+    test_await_calls(&test->functions, "/ok", "4", 1);
     test_close_dispatcher(test);
     assert_int_equal(lost_of(test, "a"), 0);
     assert_int_equal(metric_value(dispatcher_metrics()->events_lost), before);
@@ -198,7 +198,7 @@ what_nobody_read_is_lost_to_whoever_had_subscribed_before_and_counted_once(void 
     for (size_t run = 1; run <= 2; run++) {
         test_start_dispatcher(test);
         test_emit_id(test, "last");
-        test_await_calls(test, "/ok", "last", 4 * run);
+        test_await_calls(&test->functions, "/ok", "last", 4 * run);
         test_close_dispatcher(test);
         assert_int_equal(lost_of(test, "there"), 4);
         assert_int_equal(lost_of(test, "early"), 4);
@@ -223,7 +223,7 @@ static void where_nothing_is_left_it_is_lost_to_whoever_had_subscribed_that_long
     test_start_dispatcher(test);
     test_await_metric(dispatcher_metrics()->events_lost, before + 5);
     test_emit_id(test, "first");
-    test_await_calls(test, "/ok", "first", 2);
+    test_await_calls(&test->functions, "/ok", "first", 2);
     test_close_dispatcher(test);
     assert_int_equal(lost_of(test, "longer"), 5);
     assert_int_equal(lost_of(test, "not so long"), 0);
@@ -252,7 +252,7 @@ static void where_nothing_is_left_and_nobody_knows_for_how_long_none_is_lost(voi
     test_start_dispatcher(test);
     await_claim(test);
     test_emit_id(test, "first");
-    test_await_calls(test, "/ok", "first", 1);
+    test_await_calls(&test->functions, "/ok", "first", 1);
     test_close_dispatcher(test);
     assert_int_equal(lost_of(test, "a"), 0);
     assert_int_equal(metric_value(dispatcher_metrics()->events_lost), before);
@@ -266,7 +266,7 @@ static void the_nth_record_may_fail(void **state) {
         lose_three(test);
         event_log_memory_fail_append(test->log, EVENT_LOG_CURSORS, n, 2, STATUS_TIMEOUT);
         test_start_dispatcher(test);
-        test_await_calls(test, "/ok", "4", 2);
+        test_await_calls(&test->functions, "/ok", "4", 2);
         test_crash_dispatcher(test);
         test_start_dispatcher(test);
         deliver(test, "last");

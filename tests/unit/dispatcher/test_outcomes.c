@@ -1,4 +1,5 @@
 // What the stream of outcomes is told of attempts, and of calls that run.
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 #include "tests/unit/dispatcher/parking_test.h"
 
 #include "core/events/outcome_record.h"
@@ -121,10 +122,10 @@ static void how_many_calls_run_is_told_until_none_does(void **state) {
     test_start_dispatcher(test);
     test_read_stream(test, &recorder, EVENT_LOG_OUTCOMES);
     test_emit_numbers(test, 3);
-    test_await_calls(test, "/hold", NULL, 3);
+    test_await_calls(&test->functions, "/hold", NULL, 3);
     await_calls_told(&recorder, 1, &seen);
     assert_int_equal(seen.counts[0], 3);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     await_calls_told(&recorder, 2, &seen);
     assert_int_equal(seen.counts[1], 0);
     test_close_dispatcher(test);
@@ -181,7 +182,7 @@ static void outcomes_that_the_log_does_not_take_are_counted_and_forgotten(void *
     test_subscribe(test, "s", "/ok", NULL);
     test_start_dispatcher(test);
     test_emit_numbers(test, 50);
-    test_await_calls(test, "/ok", NULL, 50);
+    test_await_calls(&test->functions, "/ok", NULL, 50);
     test_await_metric(dropped, before + 50);
     test_close_dispatcher(test);
     assert_int_equal(test_committed(test), 50);

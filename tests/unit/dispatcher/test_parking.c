@@ -1,4 +1,5 @@
 // Deliveries that wait in the log: from tier to tier, over crashes and failures of the log.
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 #include "tests/unit/dispatcher/parking_test.h"
 
 #include "core/events/parked_record.h"
@@ -51,7 +52,7 @@ static void a_long_wait_is_parked_with_what_is_known_of_the_delivery(void **stat
     test_read_stream(test, &recorder, EVENT_LOG_RETRY_1H);
     recorder_await_received(&recorder, 1);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 2);
+    assert_int_equal(test->functions.call_count, 2);
     assert_int_equal(test_committed(test), 2);
     read_parked(&recorder, 0, &record);
     assert_true(bytes_equal_text(record.event->id, "first"));
@@ -74,14 +75,14 @@ static void attempts_count_on_over_the_tiers_with_their_reason(void **state) {
     test_subscribe(test, "s", "/fail/5", SHORT_RETRY);
     test_start_dispatcher(test);
     test_emit_id(test, "e");
-    test_await_calls(test, "/fail/5", "e", 6);
+    test_await_calls(&test->functions, "/fail/5", "e", 6);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 6);
+    assert_int_equal(test->functions.call_count, 6);
     for (size_t i = 0; i < 6; i++) {
-        struct test_call call = test_call_at(test, i);
+        struct test_call call = test_call_at(&test->functions, i);
         assert_int_equal(call.attempt, i + 1);
         assert_string_equal(call.reason, i == 0 ? "" : "status 503");
-        assert_memory_equal(call.traceparent, test_call_at(test, 0).traceparent, 35);
+        assert_memory_equal(call.traceparent, test_call_at(&test->functions, 0).traceparent, 35);
     }
     assert_int_equal(test_committed(test), 1);
 }
@@ -94,10 +95,10 @@ static void every_tier_is_finished_when_the_delivery_is(void **state) {
     test_start_dispatcher(test);
     int64_t due_us = clock_wall_us() + 500000;
     emit_later(test, "e", due_us);
-    test_await_calls(test, "/ok", "e", 1);
+    test_await_calls(&test->functions, "/ok", "e", 1);
     test_close_dispatcher(test);
-    struct test_call call = test_call_at(test, 0);
-    assert_int_equal(test->call_count, 1);
+    struct test_call call = test_call_at(&test->functions, 0);
+    assert_int_equal(test->functions.call_count, 1);
     assert_int_equal(call.attempt, 1);
     assert_string_equal(call.reason, "");
     assert_true(call.time_us >= due_us);
@@ -131,7 +132,7 @@ static void what_is_parked_at_a_crash_is_neither_lost_nor_repeated(void **state)
         emit_later(test, id, clock_wall_us() + 3600 * 1000000LL);
     }
     test_emit_id(test, "now");
-    test_await_calls(test, "/ok", "now", 1);
+    test_await_calls(&test->functions, "/ok", "now", 1);
     test_await_metric(parked, before + 20);
     test_await_metric(waiting, 20); // They are read and wait; nothing else does.
     test_crash_dispatcher(test);
@@ -141,7 +142,7 @@ static void what_is_parked_at_a_crash_is_neither_lost_nor_repeated(void **state)
     test->options.tiers = &quick;
     test_start_dispatcher(test);
     test_await_metric(parked, before + 40);
-    assert_int_equal(test->call_count, 1);
+    assert_int_equal(test->functions.call_count, 1);
 }
 
 static void what_is_due_at_a_crash_is_delivered_once_by_the_next(void **state) {
@@ -154,14 +155,14 @@ static void what_is_due_at_a_crash_is_delivered_once_by_the_next(void **state) {
                    "{\"retry\":{\"initialMs\":600000,\"factor\":1,\"maxMs\":600000}}");
     test_start_dispatcher(test);
     test_emit_id(test, "first");
-    test_await_calls(test, NULL, "first", 2);
+    test_await_calls(&test->functions, NULL, "first", 2);
     test_await_metric(parked, before + 2);
     test_crash_dispatcher(test);
     test_start_dispatcher(test);
     test_emit_id(test, "second");
-    test_await_calls(test, NULL, "second", 2);
+    test_await_calls(&test->functions, NULL, "second", 2);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/later", "first"), 1);
+    assert_int_equal(test_count_calls(&test->functions, "/later", "first"), 1);
 }
 
 static void the_nth_append_of_what_is_parked_may_fail(void **state) {
@@ -187,11 +188,11 @@ static void the_nth_append_of_what_is_parked_may_fail(void **state) {
         for (int i = 0; i < 60; i += 3) {
             char id[24];
             snprintf(id, sizeof id, "%d0", i);
-            test_await_calls(test, "/some/2", id, 3);
+            test_await_calls(&test->functions, "/some/2", id, 3);
         }
         test_close_dispatcher(test);
         assert_true(metric_value(failed) > before);
-        assert_int_equal(test->call_count, 20 * 3 + 40);
+        assert_int_equal(test->functions.call_count, 20 * 3 + 40);
         assert_int_equal(test_committed(test), 60);
         test_destroy(test);
     }
@@ -206,9 +207,9 @@ static void what_the_log_will_never_take_waits_in_memory(void **state) {
     }
     test_start_dispatcher(test);
     test_emit_id(test, "e");
-    test_await_calls(test, "/fail/2", "e", 3);
+    test_await_calls(&test->functions, "/fail/2", "e", 3);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 3);
+    assert_int_equal(test->functions.call_count, 3);
     assert_int_equal(test_committed(test), 1);
 }
 
@@ -222,7 +223,7 @@ static void without_the_logs_confirmation_nothing_is_parked(void **state) {
     event_log_memory_hold_appends(test->log, true);
     test_start_dispatcher(test);
     test_read_stream(test, &recorder, EVENT_LOG_RETRY_1H);
-    test_await_calls(test, "/later", "first", 1);
+    test_await_calls(&test->functions, "/later", "first", 1);
     // 1 h is below the longest tier of these.
     struct recorder shortest;
     test_read_stream(test, &shortest, EVENT_LOG_RETRY_10M);
@@ -254,7 +255,7 @@ static void a_parked_delivery_of_a_deleted_subscription_is_dropped(void **state)
     test_start_dispatcher(test);
     test_await_metric(unsubscribed, before + 2);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 2);
+    assert_int_equal(test->functions.call_count, 2);
     assert_int_equal(test_committed_of(test, EVENT_LOG_RETRY_10M, "test-dispatcher-retry.10m"), 2);
 }
 
@@ -301,11 +302,11 @@ static void an_event_that_asks_for_later_is_delivered_no_earlier(void **state) {
     test_emit(test, &(struct test_event){.id = "odd",
                                          .extension_name = "delivernotbefore",
                                          .extension_value = "tomorrow"});
-    test_await_calls(test, NULL, NULL, 8);
+    test_await_calls(&test->functions, NULL, NULL, 8);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 8);
+    assert_int_equal(test->functions.call_count, 8);
     for (size_t i = 0; i < 8; i++) {
-        struct test_call call = test_call_at(test, i);
+        struct test_call call = test_call_at(&test->functions, i);
         assert_int_equal(call.attempt, 1);
         for (size_t j = 0; j < 3; j++) {
             bool is_it = strcmp(call.event_id, events[j].id) == 0;
@@ -326,9 +327,9 @@ static void the_age_of_an_event_that_asks_for_later_begins_then(void **state) {
                                          .extension_name = "delivernotbefore",
                                          .extension_value = text,
                                          .received_us = clock_wall_us() - 7200 * 1000000LL});
-    test_await_calls(test, "/fail/1", "e", 2);
+    test_await_calls(&test->functions, "/fail/1", "e", 2);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 2);
+    assert_int_equal(test->functions.call_count, 2);
 }
 
 static void what_waits_in_a_tier_survives_rebalances(void **state) {
@@ -354,7 +355,7 @@ static void what_waits_in_a_tier_survives_rebalances(void **state) {
     for (int round = 0; round < 40; round++) {
         char id[24];
         snprintf(id, sizeof id, "%d0", round);
-        test_await_calls(test, "/some/3", id, 4);
+        test_await_calls(&test->functions, "/some/3", id, 4);
     }
 }
 
@@ -376,8 +377,8 @@ static void a_share_that_fails_leaves_the_window_to_the_others(void **state) {
         test_emit(test, &(struct test_event){.id = id, .type = "failing"});
         test_emit_id(test, id);
     }
-    test_await_calls(test, "/ok", NULL, 200);
-    test_await_calls(test, "/some/9", NULL, 200);
+    test_await_calls(&test->functions, "/ok", NULL, 200);
+    test_await_calls(&test->functions, "/some/9", NULL, 200);
     test_close_dispatcher(test);
 }
 
@@ -404,11 +405,11 @@ static void what_comes_due_for_a_slow_function_leaves_its_tier_to_the_others(voi
                                          .type = "other",
                                          .extension_name = "delivernotbefore",
                                          .extension_value = text});
-    test_await_calls(test, "/ok", "other", 1);
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", NULL, 50);
+    test_await_calls(&test->functions, "/ok", "other", 1);
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", NULL, 50);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 50);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 50);
 }
 
 // A wait of an ordered subscription passes nothing of its key, however long it is.
@@ -422,10 +423,10 @@ static void what_is_ordered_is_never_parked(void **state) {
     int64_t due_us = clock_wall_us() + 200000;
     emit_later(test, "later", due_us);
     test_emit_id(test, "now");
-    test_await_calls(test, "/fail/2", NULL, 6);
+    test_await_calls(&test->functions, "/fail/2", NULL, 6);
     test_close_dispatcher(test);
     for (size_t i = 0; i < 6; i++) {
-        struct test_call call = test_call_at(test, i);
+        struct test_call call = test_call_at(&test->functions, i);
         assert_true(strcmp(call.event_id, "later") != 0 || call.time_us >= due_us);
     }
     assert_int_equal(metric_value(parked), before);

@@ -1,5 +1,5 @@
 // Partitions that come and go: rebalances, crashes, windows, and several loops at once.
-#include "tests/unit/dispatcher/dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 static int set_up(void **state) {
     *state = test_create(1, 1);
@@ -17,15 +17,15 @@ static void what_is_in_flight_at_a_rebalance_finishes_and_is_not_repeated(void *
     test_subscribe(test, "s", "/hold", "{\"maxInFlight\":2}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 3);
-    test_await_calls(test, "/hold", NULL, 2);
+    test_await_calls(&test->functions, "/hold", NULL, 2);
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     // The third was waiting; it, or the same one taken again, is called once in any case.
-    test_await_calls(test, "/hold", "2", 1);
+    test_await_calls(&test->functions, "/hold", "2", 1);
     test_emit_id(test, "after");
-    test_await_calls(test, "/hold", "after", 1);
+    test_await_calls(&test->functions, "/hold", "after", 1);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 4);
+    assert_int_equal(test->functions.call_count, 4);
     assert_int_equal(test_committed(test), 4);
 }
 
@@ -37,9 +37,9 @@ static void what_waits_for_a_retry_at_a_rebalance_is_delivered_by_the_next_owner
     test_emit_id(test, "first");
     test_await_metric(dispatcher_metrics()->retries_waiting, 1); // Nothing else waits here.
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-    test_await_calls(test, "/later", "first", 2);
+    test_await_calls(&test->functions, "/later", "first", 2);
     test_crash_dispatcher(test);
-    assert_int_equal(test_call_at(test, 1).attempt, 2);
+    assert_int_equal(test_call_at(&test->functions, 1).attempt, 2);
     assert_int_equal(test_committed(test), 0);
     assert_int_equal(metric_value(dispatcher_metrics()->retries_waiting), 0);
 }
@@ -50,12 +50,12 @@ static void a_call_that_does_not_end_holds_a_rebalance_only_for_its_time(void **
     test_subscribe(test, "s", "/hold", NULL);
     test_start_dispatcher(test);
     test_emit_id(test, "e");
-    test_await_calls(test, "/hold", "e", 1);
+    test_await_calls(&test->functions, "/hold", "e", 1);
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-    test_await_calls(test, "/hold", "e", 2);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", "e", 2);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 2);
+    assert_int_equal(test->functions.call_count, 2);
     assert_int_equal(test_committed(test), 1);
 }
 
@@ -64,14 +64,14 @@ static void results_of_a_lost_partition_change_nothing(void **state) {
     test_subscribe(test, "s", "/hold", NULL);
     test_start_dispatcher(test);
     test_emit_numbers(test, 5);
-    test_await_calls(test, "/hold", NULL, 5);
+    test_await_calls(&test->functions, "/hold", NULL, 5);
     event_log_memory_lose(test->log, EVENT_LOG_EVENTS, 0);
-    test_await_calls(test, "/hold", NULL, 10);
+    test_await_calls(&test->functions, "/hold", NULL, 10);
     event_log_memory_lose(test->log, EVENT_LOG_EVENTS, 0);
-    test_await_calls(test, "/hold", NULL, 15);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", NULL, 15);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 15);
+    assert_int_equal(test->functions.call_count, 15);
     assert_int_equal(test_committed(test), 5);
 }
 
@@ -82,15 +82,15 @@ static void what_was_in_flight_at_a_crash_is_delivered_again(void **state) {
     test_subscribe(test, "s", "/hold", "{\"timeoutMs\":900000}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 3);
-    test_await_calls(test, "/hold", NULL, 3);
+    test_await_calls(&test->functions, "/hold", NULL, 3);
     test_crash_dispatcher(test);
     assert_int_equal(test_committed(test), 0);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", NULL, 6);
+    test_await_calls(&test->functions, "/hold", NULL, 6);
     test_close_dispatcher(test);
     for (size_t i = 0; i < 6; i++) {
-        assert_int_equal(test_call_at(test, i).attempt, 1);
+        assert_int_equal(test_call_at(&test->functions, i).attempt, 1);
     }
     assert_int_equal(test_committed(test), 3);
 }
@@ -106,7 +106,7 @@ static void the_position_stops_at_the_lowest_unfinished_event(void **state) {
     test_emit_numbers(test, 2);
     test_emit(test, &(struct test_event){.id = "h", .type = "held"});
     test_emit_numbers(test, 3);
-    test_await_calls(test, "/hold", "h", 1);
+    test_await_calls(&test->functions, "/hold", "h", 1);
     test_await_metric(processed, before + 5);
     test_crash_dispatcher(test);
     assert_int_equal(test_committed(test), 2);
@@ -124,10 +124,10 @@ static void a_dead_letter_on_its_way_when_its_partition_goes_is_harmless(void **
     test_start_dispatcher(test);
     struct recorder recorder;
     test_read_dead_letters(test, &recorder);
-    test_await_calls(test, "/hold", "e", 1);
+    test_await_calls(&test->functions, "/hold", "e", 1);
     event_log_memory_hold_appends(test->log, true);
-    test->held_status = 400;
-    test_let_go(test, true);
+    test->functions.held_status = 400;
+    test_let_go(&test->functions, true);
     recorder_await_received(&recorder, 1); // Stored, but not confirmed.
     test_crash_dispatcher(test);
     assert_int_equal(metric_value(ended), ended_before);
@@ -136,8 +136,8 @@ static void a_dead_letter_on_its_way_when_its_partition_goes_is_harmless(void **
     test_await_metric(stored, stored_before + 1);
     assert_int_equal(metric_value(ended), ended_before);
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", "e", 2);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", "e", 2);
+    test_let_go(&test->functions, false);
     recorder_await_received(&recorder, 2);
     test_close_dispatcher(test);
     assert_int_equal(test_committed(test), 1);
@@ -151,9 +151,9 @@ static void a_full_window_lets_everything_through_in_the_end(void **state) {
     test_subscribe(test, "s", "/ok", "{\"maxInFlight\":2}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 400);
-    test_await_calls(test, "/ok", NULL, 400);
+    test_await_calls(&test->functions, "/ok", NULL, 400);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 400);
+    assert_int_equal(test->functions.call_count, 400);
     assert_int_equal(test_committed(test), 400);
 }
 
@@ -165,9 +165,9 @@ static void a_window_of_few_bytes_lets_everything_through_in_the_end(void **stat
     test_emit_numbers(test, 200);
     test_start_dispatcher(test);
     test_emit_numbers(test, 200);
-    test_await_calls(test, "/ok", NULL, 400);
+    test_await_calls(&test->functions, "/ok", NULL, 400);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 400);
+    assert_int_equal(test->functions.call_count, 400);
     test_destroy(test);
 }
 
@@ -179,16 +179,16 @@ static void while_the_window_is_full_nothing_further_is_taken(void **state) {
     // One by one, so that each comes in a slice of its own.
     for (int i = 0; i < 3; i++) {
         test_emit_id(test, "taken");
-        test_await_calls(test, "/hold", "taken", (size_t)i + 1);
+        test_await_calls(&test->functions, "/hold", "taken", (size_t)i + 1);
     }
     for (int i = 0; i < 10; i++) {
         test_emit_id(test, "late");
     }
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", "late", 10);
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", "late", 10);
     test_close_dispatcher(test);
-    assert_int_equal(test->held_most, 3);
-    assert_int_equal(test->call_count, 13);
+    assert_int_equal(test->functions.held_most, 3);
+    assert_int_equal(test->functions.call_count, 13);
 }
 
 static void partitions_of_several_loops_deliver_everything_once(void **state) {
@@ -199,10 +199,10 @@ static void partitions_of_several_loops_deliver_everything_once(void **state) {
     test_emit_numbers(test, 150);
     test_start_dispatcher(test);
     test_emit_numbers(test, 150);
-    test_await_calls(test, "/ok/a", NULL, 300);
-    test_await_calls(test, "/some/1", NULL, 330);
+    test_await_calls(&test->functions, "/ok/a", NULL, 300);
+    test_await_calls(&test->functions, "/some/1", NULL, 330);
     test_close_dispatcher(test);
-    assert_int_equal(test->call_count, 630);
+    assert_int_equal(test->functions.call_count, 630);
     test_destroy(test);
 }
 
@@ -234,8 +234,8 @@ static void nothing_is_lost_while_partitions_come_and_go(void **state) {
     for (int round = 0; round < 60; round++) {
         char id[24];
         snprintf(id, sizeof id, "%d", round);
-        test_await_calls(test, "/ok", id, 1);
-        test_await_calls(test, "/some/1", id, round % 10 == 0 ? 2 : 1);
+        test_await_calls(&test->functions, "/ok", id, 1);
+        test_await_calls(&test->functions, "/some/1", id, round % 10 == 0 ? 2 : 1);
     }
     test_destroy(test);
 }
@@ -247,15 +247,15 @@ static void events_that_retention_removed_are_counted_and_passed(void **state) {
     test_subscribe(test, "s", "/ok", NULL);
     test_start_dispatcher(test);
     test_emit_id(test, "0");
-    test_await_calls(test, "/ok", "0", 1);
+    test_await_calls(&test->functions, "/ok", "0", 1);
     test_close_dispatcher(test);
     test_emit_numbers(test, 5);
     event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 4);
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", "4", 1);
+    test_await_calls(&test->functions, "/ok", "4", 1);
     test_close_dispatcher(test);
     assert_int_equal(metric_value(lost), before + 3);
-    assert_int_equal(test->call_count, 3);
+    assert_int_equal(test->functions.call_count, 3);
     assert_int_equal(test_committed(test), 6);
 }
 
@@ -283,11 +283,11 @@ static void the_backlog_is_what_is_not_finished(void **state) {
     test_subscribe(test, "s", "/hold", NULL);
     test_start_dispatcher(test);
     test_emit_numbers(test, 7);
-    test_await_calls(test, "/hold", NULL, 7);
+    test_await_calls(&test->functions, "/hold", NULL, 7);
     metrics_write(&text);
     assert_non_null(strstr(text.data, "\neventgateway_events_backlog 7\n"));
     buffer_clear(&text);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
 }
 

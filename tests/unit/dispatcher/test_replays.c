@@ -1,5 +1,5 @@
 // Replays: what the invariants of replays.h promise, over a whole dispatcher.
-#include "dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 #define WINDOW 16
 
@@ -31,7 +31,7 @@ static void assert_calls(struct dispatcher_test *test, const char *path, size_t 
     for (size_t i = from; i < end; i++) {
         char id[24];
         snprintf(id, sizeof id, "%zu", i);
-        size_t calls = test_count_calls(test, path, id);
+        size_t calls = test_count_calls(&test->functions, path, id);
         if (calls < least || calls > most) {
             fail_msg("event %s came %zu times to %s", id, calls, path);
         }
@@ -43,7 +43,7 @@ static void await_calls(struct dispatcher_test *test, const char *path, size_t f
     for (size_t i = from; i < end; i++) {
         char id[24];
         snprintf(id, sizeof id, "%zu", i);
-        test_await_calls(test, path, id, count);
+        test_await_calls(&test->functions, path, id, count);
     }
 }
 
@@ -66,8 +66,8 @@ static void await_answers(void) {
 static void start_with(struct dispatcher_test *test, size_t count, const char *other) {
     test_start_dispatcher(test);
     test_emit_numbers(test, count);
-    test_await_calls(test, "/ok", NULL, count);
-    test_await_calls(test, other, NULL, count);
+    test_await_calls(&test->functions, "/ok", NULL, count);
+    test_await_calls(&test->functions, other, NULL, count);
     await_answers();
     test_close_dispatcher(test);
     test_start_dispatcher(test);
@@ -75,11 +75,11 @@ static void start_with(struct dispatcher_test *test, size_t count, const char *o
 
 // So many events are delivered; from then on calls of /hold are held.
 static void start_and_hold(struct dispatcher_test *test, size_t count) {
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     start_with(test, count, "/hold");
-    pthread_mutex_lock(&test->lock);
-    test->lets_go = false;
-    pthread_mutex_unlock(&test->lock);
+    pthread_mutex_lock(&test->functions.lock);
+    test->functions.lets_go = false;
+    pthread_mutex_unlock(&test->functions.lock);
 }
 
 static void it_delivers_its_range_to_its_subscription_once(void **state) {
@@ -92,12 +92,12 @@ static void it_delivers_its_range_to_its_subscription_once(void **state) {
     test_close_dispatcher(test);
     test_start_dispatcher(test); // Its end is known.
     test_emit_id(test, "live");
-    test_await_calls(test, "/ok", "live", 1);
+    test_await_calls(&test->functions, "/ok", "live", 1);
     test_close_dispatcher(test);
     assert_calls(test, "/ok", 0, 20, 1, 1);
     assert_calls(test, "/ok", 20, 70, 2, 2);
     assert_calls(test, "/ok", 70, 100, 1, 1);
-    assert_int_equal(test_count_calls(test, "/status/200", NULL), 101);
+    assert_int_equal(test_count_calls(&test->functions, "/status/200", NULL), 101);
     assert_int_equal(test_committed(test), 101);
 }
 
@@ -106,10 +106,10 @@ static void it_goes_on_after_a_crash_and_a_rebalance(void **state) {
     test_subscribe(test, "good", "/ok", "{\"maxInFlight\":1}");
     start_with(test, 300, "/ok");
     put_replay(test, "r", "good", "[[0,300]]");
-    test_await_calls(test, "/ok", NULL, 330);
+    test_await_calls(&test->functions, "/ok", NULL, 330);
     test_crash_dispatcher(test);
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", NULL, 400);
+    test_await_calls(&test->functions, "/ok", NULL, 400);
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
     await_calls(test, "/ok", 0, 300, 2);
     test_close_dispatcher(test);
@@ -122,17 +122,17 @@ static void one_that_hangs_holds_up_nothing_that_is_live(void **state) {
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
     start_and_hold(test, 100);
     put_replay(test, "r", "bad", "[[0,100]]");
-    test_await_calls(test, "/hold", NULL, 104);
+    test_await_calls(&test->functions, "/hold", NULL, 104);
     for (size_t i = 0; i < 50; i++) {
         test_emit(test, &(struct test_event){.id = "live"});
     }
-    test_await_calls(test, "/ok", "live", 50);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "live", 50);
+    test_let_go(&test->functions, false);
     await_calls(test, "/hold", 0, 100, 2);
-    test_await_calls(test, "/hold", "live", 50);
+    test_await_calls(&test->functions, "/hold", "live", 50);
     test_close_dispatcher(test);
     assert_calls(test, "/hold", 0, 100, 2, 2);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 150);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 150);
 }
 
 static void emit_live(struct dispatcher_test *test, size_t count) {
@@ -148,23 +148,23 @@ static void its_calls_and_live_ones_share_the_places_and_live_goes_first(void **
     start_and_hold(test, 60);
     put_replay(test, "r1", "bad", "[[0,60]]");
     put_replay(test, "r2", "bad", "[[0,60]]");
-    test_await_calls(test, "/hold", NULL, 64);
+    test_await_calls(&test->functions, "/hold", NULL, 64);
     emit_live(test, 8);
-    test_await_calls(test, "/ok", "live", 8);
-    assert_int_equal(test_count_calls(test, "/hold", "live"), 0);
-    test_let_go(test, true);
-    test_await_calls(test, "/hold", NULL, 68);
-    assert_int_equal(test_count_calls(test, "/hold", "live"), 4);
-    test_let_go(test, true);
-    test_await_calls(test, "/hold", NULL, 72);
-    assert_int_equal(test_count_calls(test, "/hold", "live"), 8);
-    test_let_go(test, true);
-    test_await_calls(test, "/hold", NULL, 76); // They go on when nothing live waits.
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "live", 8);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", "live"), 0);
+    test_let_go(&test->functions, true);
+    test_await_calls(&test->functions, "/hold", NULL, 68);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", "live"), 4);
+    test_let_go(&test->functions, true);
+    test_await_calls(&test->functions, "/hold", NULL, 72);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", "live"), 8);
+    test_let_go(&test->functions, true);
+    test_await_calls(&test->functions, "/hold", NULL, 76); // They go on when nothing live waits.
+    test_let_go(&test->functions, false);
     await_calls(test, "/hold", 0, 60, 3);
     test_close_dispatcher(test);
     assert_calls(test, "/hold", 0, 60, 3, 3);
-    assert_int_equal(test->held_most, 4);
+    assert_int_equal(test->functions.held_most, 4);
 }
 
 static void its_rate_is_a_part_of_that_of_its_subscription(void **state) {
@@ -175,9 +175,10 @@ static void its_rate_is_a_part_of_that_of_its_subscription(void **state) {
     put_replay(test, "r", "good", "[[0,60]]");
     emit_live(test, 60);
     await_calls(test, "/ok", 0, 60, 2);
-    test_await_calls(test, "/ok", "live", 60);
+    test_await_calls(&test->functions, "/ok", "live", 60);
     test_close_dispatcher(test);
-    int64_t took_us = test_call_at(test, 179).time_us - test_call_at(test, 60).time_us;
+    int64_t took_us =
+        test_call_at(&test->functions, 179).time_us - test_call_at(&test->functions, 60).time_us;
     // 120 of them, of which the first six go at once.
     assert_true(took_us > 114 * INT64_C(1000000) / 60 - 200000);
 }
@@ -198,7 +199,7 @@ static void nobody_waits_for_ever_beside_the_other(void **state) {
     put_replay(test, "r2", "one", "[[0,10],[0,10],[0,10],[0,10]]");
     emit_live(test, 40);
     await_calls(test, "/one", 0, 40, 3);
-    test_await_calls(test, "/one", "live", 40);
+    test_await_calls(&test->functions, "/one", "live", 40);
     test_await_metric(metrics->deliveries[DELIVERY_END_DELIVERED], before + 80);
     test_close_dispatcher(test);
     test_destroy(test);
@@ -219,7 +220,7 @@ static void records_that_the_log_does_not_take_are_written_again(void **state) {
         assert_calls(test, "/ok", 0, 50, 1 + n, 1 + n);
     }
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 250);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 250);
 }
 
 static void it_is_stopped_with_its_document_or_its_subscription(void **state) {
@@ -228,25 +229,25 @@ static void it_is_stopped_with_its_document_or_its_subscription(void **state) {
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":2}");
     start_and_hold(test, 60);
     put_replay(test, "r1", "bad", "[[0,60]]");
-    test_await_calls(test, "/hold", NULL, 62);
+    test_await_calls(&test->functions, "/hold", NULL, 62);
     test_put(test, RESOURCE_REPLAY, "r1", NULL);
     test_emit_id(test, "seen");
-    test_await_calls(test, "/ok", "seen", 1); // The end is known where the calls begin.
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", "seen", 1);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 63);
+    test_await_calls(&test->functions, "/ok", "seen", 1); // The end is known where the calls begin.
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", "seen", 1);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 63);
 
-    pthread_mutex_lock(&test->lock);
-    test->lets_go = false;
-    pthread_mutex_unlock(&test->lock);
+    pthread_mutex_lock(&test->functions.lock);
+    test->functions.lets_go = false;
+    pthread_mutex_unlock(&test->functions.lock);
     put_replay(test, "r2", "bad", "[[0,60]]");
-    test_await_calls(test, "/hold", NULL, 65);
+    test_await_calls(&test->functions, "/hold", NULL, 65);
     test_put(test, RESOURCE_SUBSCRIPTION, "bad", NULL);
     test_emit_id(test, "later");
-    test_await_calls(test, "/ok", "later", 1);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "later", 1);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 65);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 65);
     assert_int_equal(test_committed(test), 62);
 }
 
@@ -256,18 +257,19 @@ static void one_that_is_stopped_is_not_begun_again(void **state) {
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":2}");
     start_and_hold(test, 60);
     put_replay(test, "r1", "bad", "[[0,60]]");
-    test_await_calls(test, "/hold", NULL, 62);
+    test_await_calls(&test->functions, "/hold", NULL, 62);
     put_replay(test, "r1", "bad", "[[0,60]],\"stopped\":\"2026-11-25T01:00:00Z\"");
     test_emit_id(test, "seen");
-    test_await_calls(test, "/ok", "seen", 1); // The stop is known where the calls begin.
-    test_let_go(test, false);
-    test_await_calls(test, "/hold", "seen", 1);
+    test_await_calls(&test->functions, "/ok", "seen",
+                     1); // The stop is known where the calls begin.
+    test_let_go(&test->functions, false);
+    test_await_calls(&test->functions, "/hold", "seen", 1);
     test_close_dispatcher(test);
     test_start_dispatcher(test);
     test_emit_id(test, "later");
-    test_await_calls(test, "/hold", "later", 1);
+    test_await_calls(&test->functions, "/hold", "later", 1);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 64);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 64);
 }
 
 static void partitions_that_it_has_nothing_of_and_empty_ranges_end_at_once(void **state) {
@@ -278,9 +280,9 @@ static void partitions_that_it_has_nothing_of_and_empty_ranges_end_at_once(void 
     put_replay(test, "r1", "good", "[]");
     put_replay(test, "r2", "good", "[[3,3],[0,2]]");
     put_replay(test, "r3", "nobody", "[[0,2],[0,2]]");
-    test_await_calls(test, "/ok", NULL, 42);
+    test_await_calls(&test->functions, "/ok", NULL, 42);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 42);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 42);
     test_destroy(test);
 }
 

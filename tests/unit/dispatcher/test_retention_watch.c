@@ -1,6 +1,6 @@
 // Which positions are shown to be at risk of the log's retention, over a whole dispatcher. The log
 // keeps events for a few milliseconds in name only, so every event is old at the next look.
-#include "dispatcher_test.h"
+#include "tests/unit/dispatcher/dispatcher_log_test.h"
 
 #include "tests/support/log_capture.h"
 
@@ -63,7 +63,7 @@ static void an_old_event_at_the_live_position_is_at_risk_until_it_is_finished(vo
     test_emit_id(test, "old");
     await_at_risk("live", 1);
     assert_int_equal(at_risk("detached"), 0);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     await_at_risk("live", 0);
     test_close_dispatcher(test);
 }
@@ -79,7 +79,7 @@ static void an_old_event_of_a_detached_subscription_puts_its_position_alone_at_r
     put_paused(test, "p", "false");
     await_at_risk("detached", 0);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", "old"), 2);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", "old"), 2);
 }
 
 // That it looked is seen by what another retention makes of the same event.
@@ -92,7 +92,7 @@ static void an_event_that_is_young_for_the_retention_is_not_at_risk(void **state
     event_log_memory_set_keeps(test->log, LONG_MS);
     await_at_risk("live", 0);
     event_log_memory_set_keeps(test->log, SHORT_MS);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
 }
 
@@ -107,7 +107,7 @@ static void nothing_is_at_risk_any_more_when_the_log_keeps_events_for_ever(void 
     event_log_memory_set_keeps(test->log, 0);
     await_at_risk("live", 0);
     await_at_risk("detached", 0);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
 }
 
@@ -153,7 +153,7 @@ static void the_warning_comes_once_for_each_time_that_the_risk_begins(void **sta
     log_capture_end(&capture, &text);
     assert_int_equal(count_warnings(text.data), 3);
     buffer_clear(&text);
-    test_let_go(test, false);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
 }
 

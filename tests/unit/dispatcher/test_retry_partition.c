@@ -82,8 +82,8 @@ static void finish_beside_those_that_hang(struct dispatcher_test *test) {
     park(test, "middle", "hangs");
     park_numbers(test, "quick", 10);
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", NULL, 20);
-    test_await_calls(test, "/hold", NULL, 2);
+    test_await_calls(&test->functions, "/ok", NULL, 20);
+    test_await_calls(&test->functions, "/hold", NULL, 2);
     await_told(test, 10);
     await_told(test, 21);
 }
@@ -95,15 +95,15 @@ static void what_is_finished_is_not_delivered_again_after_a_crash(void **state) 
         test_crash_dispatcher(test);
         assert_int_equal(committed(test), 0);
         test_start_dispatcher(test);
-        test_await_calls(test, "/hold", "first", crashes + 1);
-        test_await_calls(test, "/hold", "middle", crashes + 1);
+        test_await_calls(&test->functions, "/hold", "first", crashes + 1);
+        test_await_calls(&test->functions, "/hold", "middle", crashes + 1);
     }
     park(test, "after", "quick");
-    test_await_calls(test, "/ok", "after", 1);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "after", 1);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 21);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 8);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 21);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 8);
     assert_int_equal(committed(test), 23);
 }
 
@@ -119,17 +119,17 @@ static void what_is_passed_over_takes_no_room_in_the_window(void **state) {
     // One by one, as what cannot keep up is parked again.
     for (size_t i = 1; i <= 2 * ROOM; i++) {
         park(test, "quick", "quick");
-        test_await_calls(test, "/ok", NULL, i);
+        test_await_calls(&test->functions, "/ok", NULL, i);
     }
     await_told(test, 2 * ROOM);
     test_crash_dispatcher(test);
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", NULL, 2); // The others were read.
+    test_await_calls(&test->functions, "/hold", NULL, 2); // The others were read.
     park(test, "after", "quick");
-    test_await_calls(test, "/ok", "after", 1);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "after", 1);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 2 * ROOM + 1);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 2 * ROOM + 1);
 }
 
 static void a_hand_over_repeats_only_the_calls_that_do_not_end(void **state) {
@@ -137,12 +137,12 @@ static void a_hand_over_repeats_only_the_calls_that_do_not_end(void **state) {
     test->options.hand_over_ms = 2000;
     finish_beside_those_that_hang(test);
     event_log_memory_rebalance(test->log, EVENT_LOG_RETRY_10S, 0);
-    test_await_calls(test, "/hold", NULL, 4);
+    test_await_calls(&test->functions, "/hold", NULL, 4);
     park(test, "after", "quick");
-    test_await_calls(test, "/ok", "after", 1);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "after", 1);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 21);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 21);
     assert_int_equal(committed(test), 23);
 }
 
@@ -161,19 +161,19 @@ static void what_was_parked_again_or_given_up_is_so_once(void **state) {
     park(test, "refused", "refuses");
     park(test, "of nobody", "gone");
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", NULL, 1);
+    test_await_calls(&test->functions, "/hold", NULL, 1);
     for (int64_t offset = 1; offset <= 3; offset++) {
         await_told(test, offset);
     }
     test_crash_dispatcher(test);
     test_start_dispatcher(test);
-    test_await_calls(test, "/hold", NULL, 2);
+    test_await_calls(&test->functions, "/hold", NULL, 2);
     park(test, "after", "quick");
-    test_await_calls(test, "/ok", "after", 1);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/ok", "after", 1);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/later", NULL), 1);
-    assert_int_equal(test_count_calls(test, "/status/500", NULL), 1);
+    assert_int_equal(test_count_calls(&test->functions, "/later", NULL), 1);
+    assert_int_equal(test_count_calls(&test->functions, "/status/500", NULL), 1);
     assert_int_equal(metric_value(parked) - parked_before, 1);
     assert_int_equal(metric_value(letters) - letters_before, 1);
     assert_int_equal(committed(test), 5);
@@ -193,8 +193,8 @@ static void what_the_log_has_not_confirmed_is_not_told(void **state) {
     park(test, "first", "later");
     park(test, "quick", "quick");
     test_start_dispatcher(test);
-    test_await_calls(test, "/status/500", NULL, 1);
-    test_await_calls(test, "/later", NULL, 1);
+    test_await_calls(&test->functions, "/status/500", NULL, 1);
+    test_await_calls(&test->functions, "/later", NULL, 1);
     await_told(test, 3);
     test_crash_dispatcher(test);
     assert_false(is_told(test, 1));
@@ -203,10 +203,10 @@ static void what_the_log_has_not_confirmed_is_not_told(void **state) {
     event_log_memory_fail_append(test->log, EVENT_LOG_RETRY_1H, 1, 0, STATUS_UNAVAILABLE);
     test_start_dispatcher(test);
     test_await_metric(letters, before + 1);
-    test_await_calls(test, "/later", NULL, 2);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/later", NULL, 2);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 1);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 1);
     assert_int_equal(committed(test), 4);
 }
 
@@ -224,20 +224,20 @@ static void start_after_a_record_of(struct dispatcher_test *test, int64_t epoch,
     park_numbers(test, "hangs", 5);
     for (size_t calls = 5; calls <= 10; calls += 5) {
         test_start_dispatcher(test);
-        test_await_calls(test, "/hold", NULL, calls);
+        test_await_calls(&test->functions, "/hold", NULL, calls);
         test_crash_dispatcher(test);
     }
     write_as_owner(test, epoch, end);
     test_start_dispatcher(test);
     park(test, "after", "hangs");
-    test_await_calls(test, "/hold", "after", 1);
+    test_await_calls(&test->functions, "/hold", "after", 1);
 }
 
 static void what_a_former_owner_tells_is_not_believed(void **state) {
     struct dispatcher_test *test = *state;
     start_after_a_record_of(test, 1, 5);
-    test_await_calls(test, "/hold", NULL, 16);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", NULL, 16);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
     assert_int_equal(committed(test), 6);
 }
@@ -246,10 +246,10 @@ static void what_a_former_owner_tells_is_not_believed(void **state) {
 static void what_the_last_owner_tells_is_believed(void **state) {
     struct dispatcher_test *test = *state;
     start_after_a_record_of(test, 2, 5);
-    test_await_calls(test, "/hold", "0", 3);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", "0", 3);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/hold", NULL), 12);
+    assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 12);
     assert_int_equal(committed(test), 6);
 }
 
@@ -257,8 +257,8 @@ static void what_the_last_owner_tells_is_believed(void **state) {
 static void what_is_told_of_offsets_that_do_not_exist_is_not_believed(void **state) {
     struct dispatcher_test *test = *state;
     start_after_a_record_of(test, 2, 1000);
-    test_await_calls(test, "/hold", NULL, 16);
-    test_let_go(test, false);
+    test_await_calls(&test->functions, "/hold", NULL, 16);
+    test_let_go(&test->functions, false);
     test_close_dispatcher(test);
     assert_int_equal(committed(test), 6);
 }
@@ -268,14 +268,14 @@ static void a_group_that_has_lost_its_position_goes_on_where_it_was(void **state
     subscribe(test);
     park_numbers(test, "quick", 5);
     test_start_dispatcher(test);
-    test_await_calls(test, "/ok", NULL, 5);
+    test_await_calls(&test->functions, "/ok", NULL, 5);
     test_close_dispatcher(test);
     test->options.group = "another";
     test_start_dispatcher(test);
     park(test, "after", "quick");
-    test_await_calls(test, "/ok", "after", 1);
+    test_await_calls(&test->functions, "/ok", "after", 1);
     test_close_dispatcher(test);
-    assert_int_equal(test_count_calls(test, "/ok", NULL), 6);
+    assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 6);
 }
 
 static void a_tier_that_is_empty_is_not_claimed(void **state) {
@@ -284,7 +284,7 @@ static void a_tier_that_is_empty_is_not_claimed(void **state) {
     subscribe(test);
     test_start_dispatcher(test);
     park(test, "parked", "quick");
-    test_await_calls(test, "/ok", NULL, 1);
+    test_await_calls(&test->functions, "/ok", NULL, 1);
     test_close_dispatcher(test);
     assert_true(test_read_live(test, CURSOR_OF_RETRY_10S, &record));
     cursor_record_clear(&record);
