@@ -1,58 +1,8 @@
-// The four AWS providers against a server that answers as AWS does.
-
-#include "core/functions/aws_sign.h"
-
-#include "functions_test.h"
-
-#include "core/base/text.h"
-
-#define KEYS                                                                                       \
-    "\"region\":\"eu-west-1\",\"awsAccessKeyId\":\"AKID\",\"awsSecretAccessKey\":\"secret\","      \
-    "\"awsSessionToken\":\"session\",\"endpoint\":\"http://127.0.0.1:PORT\""
-#define LAMBDA "{\"arn\":\"hello\"," KEYS "}"
-
-// The request is signed as it arrived: the same headers, the same body, the time that it names.
-static void assert_signed(const struct fixture *fixture, const char *service, const char *path,
-                          const char *const *names, size_t count) {
-    struct aws_signer_options options = {.access_key_id = "AKID",
-                                         .secret_access_key = "secret",
-                                         .session_token = "session",
-                                         .region = "eu-west-1",
-                                         .service = service};
-    struct aws_signer *signer = aws_signer_create(&options);
-    struct aws_signature signature;
-    struct http_header headers[4];
-    char values[4][200];
-    char host[64];
-    char date[64];
-    char time[64];
-    int64_t now_us = 0;
-    for (size_t i = 0; i < count; i++) {
-        snprintf(values[i], sizeof values[i], "%s", fixture_header(fixture, names[i]));
-        headers[i] = (struct http_header){bytes_of_text(names[i]), bytes_of_text(values[i])};
-    }
-    snprintf(host, sizeof host, "%s", fixture_header(fixture, "Host"));
-    snprintf(date, sizeof date, "%s", fixture_header(fixture, "X-Amz-Date"));
-    snprintf(time, sizeof time, "%.4s-%.2s-%.2sT%.2s:%.2s:%.2sZ", date, date + 4, date + 6,
-             date + 9, date + 11, date + 13);
-    assert_int_equal(timestamp_parse(bytes_of_text(time), &now_us), STATUS_OK);
-    struct aws_request request = {
-        .method = "POST",
-        .host = bytes_of_text(host),
-        .path = bytes_of_text(path),
-        .headers = headers,
-        .header_count = count,
-        .body = buffer_bytes(&fixture->stub.body),
-    };
-    aws_sign(signer, &request, now_us, &signature);
-    assert_string_equal(fixture_header(fixture, "Authorization"), signature.authorization.data);
-    assert_string_equal(fixture_header(fixture, "X-Amz-Security-Token"), "session");
-    aws_signature_clear(&signature);
-    aws_signer_destroy(signer);
-}
+// AWS Lambda, and what all AWS providers make of credentials and refusals, against a server that
+// answers as AWS does.
+#include "tests/unit/functions/aws_test.h"
 
 static const char *const lambda_headers[] = {"Content-Type", "X-Amz-Invocation-Type"};
-static const char *const target_headers[] = {"Content-Type", "X-Amz-Target"};
 
 static void lambda_gets_the_event_as_its_payload(void **state) {
     (void)state;
@@ -162,19 +112,6 @@ static void assert_refusal(struct fixture *fixture, const struct refusal *refusa
         fail_msg("%s: %s, %u, %s", refusal->body, invocation_outcome_name(fixture->result.outcome),
                  fixture->result.status, fixture->error_text);
     }
-}
-
-static void put_all(struct fixture *fixture) {
-    fixture_put(fixture, "awslambda", "awslambda", LAMBDA, NULL);
-    fixture_put(fixture, "awskinesis", "awskinesis", "{\"streamName\":\"stream\"," KEYS "}", NULL);
-    fixture_put(fixture, "awsfirehose", "awsfirehose",
-                "{\"deliveryStreamName\":\"stream\"," KEYS "}", NULL);
-    fixture_put(
-        fixture, "awssqs", "awssqs",
-        "{\"queueUrl\":\"http://127.0.0.1:PORT/123456789012/queue\",\"region\":\"eu-west-1\","
-        "\"awsAccessKeyId\":\"AKID\",\"awsSecretAccessKey\":\"secret\","
-        "\"awsSessionToken\":\"session\"}",
-        NULL);
 }
 
 static void refused_credentials_are_forbidden_and_the_text_says_what_to_do(void **state) {
@@ -316,158 +253,6 @@ static void the_environments_credentials_are_the_default(void **state) {
     fixture_close(&fixture);
 }
 
-static json_t *sent(const struct fixture *fixture) {
-    json_t *document = NULL;
-    assert_int_equal(json_parse(buffer_bytes(&fixture->stub.body), &document, NULL), STATUS_OK);
-    return document;
-}
-
-static const char *member(const json_t *document, const char *name) {
-    const char *text = json_string_value(json_object_get(document, name));
-    assert_non_null(text);
-    return text;
-}
-
-static void assert_is_event(struct bytes text) {
-    json_t *event = NULL;
-    assert_int_equal(json_parse(text, &event, NULL), STATUS_OK);
-    assert_string_equal(member(event, "id"), "id-1");
-    json_decref(event);
-}
-
-static void assert_base64_event(const char *encoded) {
-    struct buffer text = {0};
-    assert_int_equal(base64_decode(bytes_of_text(encoded), &text), STATUS_OK);
-    assert_is_event(buffer_bytes(&text));
-    buffer_clear(&text);
-}
-
-static void kinesis_gets_a_record_and_its_sequence_number_is_the_answer(void **state) {
-    (void)state;
-    struct fixture fixture;
-    fixture_open(&fixture);
-    put_all(&fixture);
-    fixture.stub.answer = BYTES("{\"SequenceNumber\":\"49\",\"ShardId\":\"0\"}");
-    fixture_call(&fixture, "awskinesis");
-    assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
-    assert_string_equal(fixture.result_body.data, "49");
-    assert_string_equal(fixture_header(&fixture, "X-Amz-Target"), "Kinesis_20131202.PutRecord");
-    assert_string_equal(fixture_header(&fixture, "Content-Type"), "application/x-amz-json-1.1");
-    assert_signed(&fixture, "kinesis", "/", target_headers, 2);
-    json_t *document = sent(&fixture);
-    assert_string_equal(member(document, "StreamName"), "stream");
-    assert_string_equal(member(document, "PartitionKey"), "id-1");
-    assert_base64_event(member(document, "Data"));
-    json_decref(document);
-    fixture_close(&fixture);
-}
-
-static void call_with_attribute(struct fixture *fixture, const char *id, const char *name,
-                                const char *value) {
-    struct event_builder *builder = fixture_event_builder();
-    const struct event *event = NULL;
-    event_builder_set(builder, bytes_of_text(name), bytes_of_text(value), EVENT_VALUE_STRING);
-    assert_int_equal(event_builder_finish_take(builder, &event, NULL), STATUS_OK);
-    struct invocation_options options = {.event = event};
-    fixture_call_with(fixture, id, &options);
-    event_unref(event);
-}
-
-static void records_that_belong_together_share_a_partition_key(void **state) {
-    (void)state;
-    static const char *const names[] = {"partitionkey", "subject"};
-    struct fixture fixture;
-    fixture_open(&fixture);
-    put_all(&fixture);
-    for (size_t i = 0; i < ARRAY_LENGTH(names); i++) {
-        call_with_attribute(&fixture, "awskinesis", names[i], "customer-7");
-        json_t *document = sent(&fixture);
-        assert_string_equal(member(document, "PartitionKey"), "customer-7");
-        json_decref(document);
-    }
-    char large[301];
-    memset(large, 'k', 300);
-    large[300] = '\0';
-    call_with_attribute(&fixture, "awskinesis", "partitionkey", large);
-    json_t *document = sent(&fixture);
-    assert_int_equal(strlen(member(document, "PartitionKey")), 64);
-    json_decref(document);
-    fixture_close(&fixture);
-}
-
-static void firehose_gets_a_record_and_its_id_is_the_answer(void **state) {
-    (void)state;
-    struct fixture fixture;
-    fixture_open(&fixture);
-    put_all(&fixture);
-    fixture.stub.answer = BYTES("{\"RecordId\":\"r-1\"}");
-    fixture_call(&fixture, "awsfirehose");
-    assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
-    assert_string_equal(fixture.result_body.data, "r-1");
-    assert_string_equal(fixture_header(&fixture, "X-Amz-Target"), "Firehose_20150804.PutRecord");
-    assert_signed(&fixture, "firehose", "/", target_headers, 2);
-    json_t *document = sent(&fixture);
-    assert_string_equal(member(document, "DeliveryStreamName"), "stream");
-    assert_base64_event(member(json_object_get(document, "Record"), "Data"));
-    json_decref(document);
-    fixture_close(&fixture);
-}
-
-static void sqs_gets_a_message_where_its_queue_is_and_its_id_is_the_answer(void **state) {
-    (void)state;
-    struct fixture fixture;
-    fixture_open(&fixture);
-    put_all(&fixture);
-    fixture.stub.answer = BYTES("{\"MessageId\":\"m-1\",\"MD5OfMessageBody\":\"x\"}");
-    fixture_call(&fixture, "awssqs");
-    assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
-    assert_string_equal(fixture.result_body.data, "m-1");
-    assert_string_equal(fixture_header(&fixture, "X-Amz-Target"), "AmazonSQS.SendMessage");
-    assert_string_equal(fixture_header(&fixture, "Content-Type"), "application/x-amz-json-1.0");
-    assert_signed(&fixture, "sqs", "/", target_headers, 2);
-    json_t *document = sent(&fixture);
-    assert_non_null(strstr(member(document, "QueueUrl"), "/123456789012/queue"));
-    assert_null(json_object_get(document, "MessageGroupId"));
-    assert_is_event(bytes_of_text(member(document, "MessageBody")));
-    json_decref(document);
-    fixture_close(&fixture);
-}
-
-static void a_fifo_queue_gets_groups_and_takes_no_message_twice(void **state) {
-    (void)state;
-    char deduplication[100];
-    struct fixture fixture;
-    fixture_open(&fixture);
-    fixture_put(&fixture, "f", "awssqs",
-                "{\"queueUrl\":\"http://127.0.0.1:PORT/1/q.fifo\"," KEYS "}", NULL);
-    call_with_attribute(&fixture, "f", "subject", "customer-7");
-    json_t *document = sent(&fixture);
-    assert_string_equal(member(document, "MessageGroupId"), "customer-7");
-    snprintf(deduplication, sizeof deduplication, "%s", member(document, "MessageDeduplicationId"));
-    json_decref(document);
-    call_with_attribute(&fixture, "f", "subject", "two words");
-    document = sent(&fixture);
-    assert_int_equal(strlen(member(document, "MessageGroupId")), 64);
-    assert_string_equal(member(document, "MessageDeduplicationId"), deduplication);
-    json_decref(document);
-    fixture_close(&fixture);
-}
-
-static void an_answer_without_the_member_is_an_empty_one(void **state) {
-    (void)state;
-    static const char *const answers[] = {"{}", "[]", "nonsense", "{\"SequenceNumber\":5}"};
-    struct fixture fixture;
-    fixture_open(&fixture);
-    put_all(&fixture);
-    for (size_t i = 0; i < ARRAY_LENGTH(answers); i++) {
-        fixture.stub.answer = bytes_of_text(answers[i]);
-        fixture_call(&fixture, "awskinesis");
-        assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
-        assert_int_equal(fixture.result_body.size, 0);
-    }
-    fixture_close(&fixture);
-}
-
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lambda_gets_the_event_as_its_payload),
@@ -480,12 +265,6 @@ int main(void) {
         cmocka_unit_test(the_wait_of_a_throttled_call_is_in_a_header_or_in_the_body),
         cmocka_unit_test(without_credentials_nothing_is_sent_and_the_text_names_both_ways),
         cmocka_unit_test(the_environments_credentials_are_the_default),
-        cmocka_unit_test(kinesis_gets_a_record_and_its_sequence_number_is_the_answer),
-        cmocka_unit_test(records_that_belong_together_share_a_partition_key),
-        cmocka_unit_test(firehose_gets_a_record_and_its_id_is_the_answer),
-        cmocka_unit_test(sqs_gets_a_message_where_its_queue_is_and_its_id_is_the_answer),
-        cmocka_unit_test(a_fifo_queue_gets_groups_and_takes_no_message_twice),
-        cmocka_unit_test(an_answer_without_the_member_is_an_empty_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,4 @@
-#include "functions_test.h"
+#include "tests/unit/functions/aws_test.h"
 
 #define MACHINE(more)                                                                              \
     "{\"stateMachineArn\":\"arn:aws:states:eu-west-1:1:stateMachine:m\",\"region\":\"eu-west-1\"," \
@@ -9,12 +9,6 @@ static void open_with_machines(struct fixture *fixture) {
     fixture_open(fixture);
     fixture_put(fixture, "standard", "awsstepfunctions", MACHINE(""), NULL);
     fixture_put(fixture, "express", "awsstepfunctions", MACHINE(",\"express\":true"), NULL);
-}
-
-static json_t *sent(const struct fixture *fixture) {
-    json_t *document = NULL;
-    assert_int_equal(json_parse(buffer_bytes(&fixture->stub.body), &document, NULL), STATUS_OK);
-    return document;
 }
 
 static const char *text_of(const json_t *object, const char *name) {
