@@ -26,8 +26,22 @@ static inline struct timespec test_deadline(void) {
     return until;
 }
 
-// Waits until a metric has reached a value. There is nothing to be told by, so it looks again and
-// again.
+// Waits until a metric has a value, and no other. There is nothing to be told by, so it looks again
+// and again.
+static inline void test_await_exactly(struct metric *metric, int64_t value) {
+    struct timespec until = test_deadline();
+    struct timespec now;
+    do {
+        if (metric_value(metric) == value) {
+            return;
+        }
+        sched_yield();
+        clock_gettime(CLOCK_REALTIME, &now);
+    } while (now.tv_sec < until.tv_sec);
+    fail_msg("a metric is %lld instead of %lld", (long long)metric_value(metric), (long long)value);
+}
+
+// The same for a value that it reaches or passes.
 static inline void test_await_metric(struct metric *metric, int64_t value) {
     struct timespec until = test_deadline();
     struct timespec now;

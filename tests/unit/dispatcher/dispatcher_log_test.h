@@ -62,12 +62,17 @@ static inline void test_emit_id(struct dispatcher_test *test, const char *id) {
     test_emit(test, &(struct test_event){.id = id});
 }
 
-static inline void test_emit_numbers(struct dispatcher_test *test, size_t count) {
-    for (size_t i = 0; i < count; i++) {
+// Events whose ids are the numbers [from, end).
+static inline void test_emit_range(struct dispatcher_test *test, size_t from, size_t end) {
+    for (size_t i = from; i < end; i++) {
         char id[24];
         snprintf(id, sizeof id, "%zu", i);
         test_emit_id(test, id);
     }
+}
+
+static inline void test_emit_numbers(struct dispatcher_test *test, size_t count) {
+    test_emit_range(test, 0, count);
 }
 
 // What the group has committed on partition 0; the dispatcher is closed.

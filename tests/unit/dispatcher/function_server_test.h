@@ -249,6 +249,28 @@ static inline void test_await_calls(struct function_server *functions, const cha
     pthread_mutex_unlock(&functions->lock);
 }
 
+// Waits until each of the events that are numbered [from, end) has come count times.
+static inline void test_await_range(struct function_server *functions, const char *path,
+                                    size_t from, size_t end, size_t count) {
+    for (size_t i = from; i < end; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", i);
+        test_await_calls(functions, path, id, count);
+    }
+}
+
+static inline void test_assert_range(struct function_server *functions, const char *path,
+                                     size_t from, size_t end, size_t least, size_t most) {
+    for (size_t i = from; i < end; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "%zu", i);
+        size_t calls = test_count_calls(functions, path, id);
+        if (calls < least || calls > most) {
+            fail_msg("event %s came %zu times to %s", id, calls, path);
+        }
+    }
+}
+
 // The n-th call, 0 the first.
 static inline struct test_call test_call_at(struct function_server *functions, size_t n) {
     pthread_mutex_lock(&functions->lock);

@@ -20,66 +20,23 @@ static int teardown(void **state) {
     return 0;
 }
 
-static void assert_each_came(struct dispatcher_test *test, const char *path, size_t from,
-                             size_t count, size_t most) {
-    for (size_t i = from; i < from + count; i++) {
-        char id[24];
-        snprintf(id, sizeof id, "%zu", i);
-        size_t calls = test_count_calls(&test->functions, path, id);
-        if (calls < 1 || calls > most) {
-            fail_msg("event %s came %zu times to %s", id, calls, path);
-        }
-    }
-}
-
-static void emit_range(struct dispatcher_test *test, size_t from, size_t count) {
-    for (size_t i = from; i < from + count; i++) {
-        char id[24];
-        snprintf(id, sizeof id, "%zu", i);
-        test_emit_id(test, id);
-    }
-}
-
-// Waits until each of the events came at least once.
-static void await_each(struct dispatcher_test *test, const char *path, size_t from, size_t count) {
-    for (size_t i = from; i < from + count; i++) {
-        char id[24];
-        snprintf(id, sizeof id, "%zu", i);
-        test_await_calls(&test->functions, path, id, 1);
-    }
-}
-
-static void await_detached(int64_t value) {
-    struct timespec until = test_deadline();
-    struct timespec now;
-    do {
-        if (metric_value(dispatcher_metrics()->detached) == value) {
-            return;
-        }
-        sched_yield();
-        clock_gettime(CLOCK_REALTIME, &now);
-    } while (now.tv_sec < until.tv_sec);
-    fail_msg("%lld are detached instead of %lld",
-             (long long)metric_value(dispatcher_metrics()->detached), (long long)value);
-}
-
 static void who_hangs_does_not_hold_up_the_others(void **state) {
     struct dispatcher_test *test = *state;
     test_subscribe(test, "good", "/ok", NULL);
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 200);
-    await_each(test, "/ok", 0, 200);
+    test_await_range(&test->functions, "/ok", 0, 200, 1);
     assert_true(test_count_calls(&test->functions, "/hold", NULL) <= 4);
     test_let_go(&test->functions, false);
-    await_each(test, "/hold", 0, 200);
-    await_detached(0);
-    emit_range(test, 200, 20);
-    await_each(test, "/hold", 200, 20);
-    await_each(test, "/ok", 200, 20);
+    test_await_range(&test->functions, "/hold", 0, 200, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
+    test_emit_range(test, 200, 220);
+    test_await_range(&test->functions, "/hold", 200, 220, 1);
+    test_await_range(&test->functions, "/ok", 200, 220, 1);
     test_close_dispatcher(test);
-    assert_each_came(test, "/ok", 0, 220, 1);
-    assert_each_came(test, "/hold", 0, 220, 1);
+    test_assert_range(&test->functions, "/ok", 0, 220, 1, 1);
+    test_assert_range(&test->functions, "/hold", 0, 220, 1, 1);
     assert_int_equal(test_committed(test), 220);
 }
 
@@ -89,14 +46,14 @@ static void who_hangs_gets_everything_after_a_crash(void **state) {
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
     test_start_dispatcher(test);
     for (size_t round = 0; round < 3; round++) {
-        emit_range(test, round * 100, 100);
-        await_each(test, "/ok", round * 100, 100);
+        test_emit_range(test, round * 100, (round + 1) * 100);
+        test_await_range(&test->functions, "/ok", round * 100, (round + 1) * 100, 1);
         test_crash_dispatcher(test);
         test_start_dispatcher(test);
     }
     test_let_go(&test->functions, false);
-    await_each(test, "/hold", 0, 300);
-    await_detached(0);
+    test_await_range(&test->functions, "/hold", 0, 300, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
     test_close_dispatcher(test);
     assert_int_equal(test_committed(test), 300);
 }
@@ -107,14 +64,14 @@ static void whose_calls_fail_is_probed_and_gets_everything(void **state) {
     test_subscribe(test, "bad", "/gate", "{\"maxInFlight\":8,\"retry\":{\"initialMs\":1}}");
     test_start_dispatcher(test);
     test_emit_numbers(test, 300);
-    await_each(test, "/ok", 0, 300);
+    test_await_range(&test->functions, "/ok", 0, 300, 1);
     test_await_metric(dispatcher_metrics()->circuits_open, 1);
     atomic_store(&test->functions.gate_is_open, true);
-    await_each(test, "/gate", 0, 300);
-    await_detached(0);
+    test_await_range(&test->functions, "/gate", 0, 300, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
     assert_int_equal(metric_value(dispatcher_metrics()->circuits_open), 0);
-    emit_range(test, 300, 10);
-    await_each(test, "/gate", 300, 10);
+    test_emit_range(test, 300, 310);
+    test_await_range(&test->functions, "/gate", 300, 310, 1);
     test_close_dispatcher(test);
     assert_int_equal(test_committed(test), 310);
 }
@@ -141,13 +98,13 @@ static void attempts_go_on_to_count_while_it_is_detached(void **state) {
     test_start_dispatcher(test);
     test_emit_numbers(test, 40);
     test_await_metric(dispatcher_metrics()->circuits_open, 1);
-    await_detached(1);
+    test_await_exactly(dispatcher_metrics()->detached, 1);
     test_close_dispatcher(test); // The next owner knows as well.
     test_start_dispatcher(test);
-    await_detached(1);
+    test_await_exactly(dispatcher_metrics()->detached, 1);
     atomic_store(&test->functions.gate_is_open, true);
-    await_each(test, "/gate", 0, 40);
-    await_detached(0);
+    test_await_range(&test->functions, "/gate", 0, 40, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
     test_close_dispatcher(test);
     assert_attempts_grow(test, "/gate");
     assert_true(test_count_calls(&test->functions, "/gate", NULL) >= 50);
@@ -161,13 +118,13 @@ static void cursors_that_the_log_does_not_take_are_written_again(void **state) {
         event_log_memory_fail_append(test->log, EVENT_LOG_CURSORS, n, 2, STATUS_TIMEOUT);
         test->functions.lets_go = false;
         test_start_dispatcher(test);
-        emit_range(test, (n - 1) * 60, 60);
-        await_each(test, "/ok", (n - 1) * 60, 60);
+        test_emit_range(test, (n - 1) * 60, n * 60);
+        test_await_range(&test->functions, "/ok", (n - 1) * 60, n * 60, 1);
         test_let_go(&test->functions, false);
-        await_each(test, "/hold", (n - 1) * 60, 60);
-        await_detached(0);
+        test_await_range(&test->functions, "/hold", (n - 1) * 60, n * 60, 1);
+        test_await_exactly(dispatcher_metrics()->detached, 0);
         test_close_dispatcher(test);
-        assert_each_came(test, "/hold", (n - 1) * 60, 60, 1);
+        test_assert_range(&test->functions, "/hold", (n - 1) * 60, n * 60, 1, 1);
         assert_int_equal(test_committed(test), (int64_t)n * 60);
     }
 }
@@ -178,18 +135,18 @@ static void a_hand_over_in_the_middle_repeats_only_what_runs(void **state) {
     test_subscribe(test, "good", "/ok", NULL);
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
     test_start_dispatcher(test);
-    emit_range(test, 0, 100);
-    await_each(test, "/ok", 0, 100);
-    await_detached(1);
+    test_emit_range(test, 0, 100);
+    test_await_range(&test->functions, "/ok", 0, 100, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 1);
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-    emit_range(test, 100, 100);
-    await_each(test, "/ok", 100, 100);
+    test_emit_range(test, 100, 200);
+    test_await_range(&test->functions, "/ok", 100, 200, 1);
     test_let_go(&test->functions, false);
-    await_each(test, "/hold", 0, 200);
-    await_detached(0);
+    test_await_range(&test->functions, "/hold", 0, 200, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
     test_close_dispatcher(test);
-    assert_each_came(test, "/ok", 0, 200, 2);
-    assert_each_came(test, "/hold", 0, 200, 2);
+    test_assert_range(&test->functions, "/ok", 0, 200, 1, 2);
+    test_assert_range(&test->functions, "/hold", 0, 200, 1, 2);
     assert_true(test_count_calls(&test->functions, "/hold", NULL) <= 200 + 4);
 }
 
@@ -198,18 +155,18 @@ static void a_deleted_subscription_leaves_no_cursor(void **state) {
     test_subscribe(test, "good", "/ok", NULL);
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
     test_start_dispatcher(test);
-    emit_range(test, 0, 100);
-    await_each(test, "/ok", 0, 100);
-    await_detached(1);
+    test_emit_range(test, 0, 100);
+    test_await_range(&test->functions, "/ok", 0, 100, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 1);
     test_put(test, RESOURCE_SUBSCRIPTION, "bad", NULL);
     test_emit_id(test, "seen");
     test_await_calls(&test->functions, "/ok", "seen",
                      1); // The deletion is known where the calls begin.
     test_let_go(&test->functions, false);
-    await_detached(0);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
     test_put_subscription(test, "bad", "bad", "test", NULL);
-    emit_range(test, 100, 5);
-    await_each(test, "/hold", 100, 5);
+    test_emit_range(test, 100, 105);
+    test_await_range(&test->functions, "/hold", 100, 105, 1);
     test_close_dispatcher(test);
     assert_true(test_count_calls(&test->functions, "/hold", NULL) <= 4 + 5);
 }
@@ -218,15 +175,15 @@ static void a_position_that_the_group_has_lost_is_taken_from_the_cursors(void **
     struct dispatcher_test *test = *state;
     test_subscribe(test, "good", "/ok", NULL);
     test_start_dispatcher(test);
-    emit_range(test, 0, 100);
-    await_each(test, "/ok", 0, 100);
+    test_emit_range(test, 0, 100);
+    test_await_range(&test->functions, "/ok", 0, 100, 1);
     test_close_dispatcher(test);
     test->options.group = "another"; // It has no position.
     test_start_dispatcher(test);
-    emit_range(test, 100, 10);
-    await_each(test, "/ok", 100, 10);
+    test_emit_range(test, 100, 110);
+    test_await_range(&test->functions, "/ok", 100, 110, 1);
     test_close_dispatcher(test);
-    assert_each_came(test, "/ok", 0, 110, 1);
+    test_assert_range(&test->functions, "/ok", 0, 110, 1, 1);
     assert_int_equal(test_committed(test), 110);
 }
 
@@ -239,15 +196,15 @@ static void what_retention_took_from_a_cursor_is_counted(void **state) {
     test_subscribe(test, "good", "/ok", NULL);
     test_subscribe(test, "bad", "/hold", "{\"maxInFlight\":4}");
     test_start_dispatcher(test);
-    emit_range(test, 0, 100);
-    await_each(test, "/ok", 0, 100);
+    test_emit_range(test, 0, 100);
+    test_await_range(&test->functions, "/ok", 0, 100, 1);
     test_await_metric(processed, processed_before + 100); // The live position has passed by all.
     test_close_dispatcher(test);
     event_log_memory_remove_before(test->log, EVENT_LOG_EVENTS, 0, 50);
     test_start_dispatcher(test);
     test_let_go(&test->functions, false);
-    await_each(test, "/hold", 50, 50);
-    await_detached(0);
+    test_await_range(&test->functions, "/hold", 50, 100, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
     test_close_dispatcher(test);
     assert_in_range(metric_value(lost) - lost_before, 45, 50);
 }
@@ -264,24 +221,24 @@ static void several_loops_and_partitions_catch_up_together(void **state) {
     }
     test_start_dispatcher(test);
     test_emit_numbers(test, 400);
-    await_each(test, "/ok", 0, 400);
+    test_await_range(&test->functions, "/ok", 0, 400, 1);
     test_let_go(&test->functions, false);
     test_await_calls(&test->functions, "/hold", NULL, 5 * 400);
-    await_detached(0);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
     test_close_dispatcher(test);
-    assert_each_came(test, "/hold", 0, 400, 5);
+    test_assert_range(&test->functions, "/hold", 0, 400, 1, 5);
     assert_int_equal(test_count_calls(&test->functions, "/hold", NULL), 5 * 400);
     test_destroy(test);
 }
 
 // Events 0 to 9 lie before the time, 10 to 14 at or after it: offsets by time are of milliseconds.
 static int64_t emit_around_a_time(struct dispatcher_test *test) {
-    emit_range(test, 0, 10);
+    test_emit_range(test, 0, 10);
     int64_t time_ms = clock_wall_us() / 1000 + 1;
     while (clock_wall_us() / 1000 < time_ms) {
         sched_yield();
     }
-    emit_range(test, 10, 5);
+    test_emit_range(test, 10, 15);
     return time_ms;
 }
 
@@ -299,10 +256,10 @@ static void subscribe_from(struct dispatcher_test *test, const char *id, int64_t
 }
 
 static void assert_began_at_the_time(struct dispatcher_test *test) {
-    await_each(test, "/late", 10, 5);
-    emit_range(test, 15, 5);
-    await_each(test, "/late", 10, 10);
-    await_detached(0);
+    test_await_range(&test->functions, "/late", 10, 15, 1);
+    test_emit_range(test, 15, 20);
+    test_await_range(&test->functions, "/late", 10, 20, 1);
+    test_await_exactly(dispatcher_metrics()->detached, 0);
     test_close_dispatcher(test);
     assert_int_equal(test_count_calls(&test->functions, "/late", NULL), 10);
 }
@@ -312,7 +269,7 @@ static void a_start_by_time_goes_back_behind_the_live_position(void **state) {
     test_subscribe(test, "good", "/ok", NULL);
     test_start_dispatcher(test);
     int64_t time_ms = emit_around_a_time(test);
-    await_each(test, "/ok", 0, 15);
+    test_await_range(&test->functions, "/ok", 0, 15, 1);
     subscribe_from(test, "late", time_ms);
     assert_began_at_the_time(test);
 }

@@ -222,16 +222,6 @@ static void a_hand_over_loses_nothing_that_waits(void **state) {
     assert_int_equal(test_committed(test), 50);
 }
 
-static void await_none_waits_for_a_retry(void) {
-    struct timespec until = test_deadline();
-    struct timespec now;
-    do {
-        sched_yield();
-        clock_gettime(CLOCK_REALTIME, &now);
-    } while (metric_value(dispatcher_metrics()->retries_waiting) > 0 && now.tv_sec < until.tv_sec);
-    assert_int_equal(metric_value(dispatcher_metrics()->retries_waiting), 0);
-}
-
 // When the last calls of a hand-over fail, its circuit opens; what waited is forgotten by then.
 static void a_circuit_that_opens_in_a_hand_over_loses_nothing(void **state) {
     struct dispatcher_test *test = *state;
@@ -245,7 +235,7 @@ static void a_circuit_that_opens_in_a_hand_over_loses_nothing(void **state) {
     test_await_metric(dispatcher_metrics()->retries_waiting, 1);
     test->functions.held_status = 500;
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-    await_none_waits_for_a_retry(); // It hands over.
+    test_await_exactly(dispatcher_metrics()->retries_waiting, 0); // It hands over.
     test_let_go(&test->functions, true);
     test_await_metric(dispatcher_metrics()->circuits_open, 1);
     test->functions.held_status = 200;

@@ -26,40 +26,10 @@ static void put_replay(struct dispatcher_test *test, const char *id, const char 
     test_put(test, RESOURCE_REPLAY, id, document);
 }
 
-static void assert_calls(struct dispatcher_test *test, const char *path, size_t from, size_t end,
-                         size_t least, size_t most) {
-    for (size_t i = from; i < end; i++) {
-        char id[24];
-        snprintf(id, sizeof id, "%zu", i);
-        size_t calls = test_count_calls(&test->functions, path, id);
-        if (calls < least || calls > most) {
-            fail_msg("event %s came %zu times to %s", id, calls, path);
-        }
-    }
-}
-
-static void await_calls(struct dispatcher_test *test, const char *path, size_t from, size_t end,
-                        size_t count) {
-    for (size_t i = from; i < end; i++) {
-        char id[24];
-        snprintf(id, sizeof id, "%zu", i);
-        test_await_calls(&test->functions, path, id, count);
-    }
-}
-
 // The function has taken the calls; a dispatcher that closes before it has the answers would make
 // the last one again.
 static void await_answers(void) {
-    struct timespec until = test_deadline();
-    struct timespec now;
-    do {
-        if (metric_value(dispatcher_metrics()->in_flight) == 0) {
-            return;
-        }
-        sched_yield();
-        clock_gettime(CLOCK_REALTIME, &now);
-    } while (now.tv_sec < until.tv_sec);
-    fail_msg("calls go on");
+    test_await_exactly(dispatcher_metrics()->in_flight, 0);
 }
 
 // Delivered live, and committed, so that a crash repeats nothing of it.
@@ -88,15 +58,15 @@ static void it_delivers_its_range_to_its_subscription_once(void **state) {
     test_subscribe(test, "other", "/status/200", NULL);
     start_with(test, 100, "/status/200");
     put_replay(test, "r", "good", "[[20,70]]");
-    await_calls(test, "/ok", 20, 70, 2);
+    test_await_range(&test->functions, "/ok", 20, 70, 2);
     test_close_dispatcher(test);
     test_start_dispatcher(test); // Its end is known.
     test_emit_id(test, "live");
     test_await_calls(&test->functions, "/ok", "live", 1);
     test_close_dispatcher(test);
-    assert_calls(test, "/ok", 0, 20, 1, 1);
-    assert_calls(test, "/ok", 20, 70, 2, 2);
-    assert_calls(test, "/ok", 70, 100, 1, 1);
+    test_assert_range(&test->functions, "/ok", 0, 20, 1, 1);
+    test_assert_range(&test->functions, "/ok", 20, 70, 2, 2);
+    test_assert_range(&test->functions, "/ok", 70, 100, 1, 1);
     assert_int_equal(test_count_calls(&test->functions, "/status/200", NULL), 101);
     assert_int_equal(test_committed(test), 101);
 }
@@ -111,7 +81,7 @@ static void it_goes_on_after_a_crash_and_a_rebalance(void **state) {
     test_start_dispatcher(test);
     test_await_calls(&test->functions, "/ok", NULL, 400);
     event_log_memory_rebalance(test->log, EVENT_LOG_EVENTS, 0);
-    await_calls(test, "/ok", 0, 300, 2);
+    test_await_range(&test->functions, "/ok", 0, 300, 2);
     test_close_dispatcher(test);
     assert_int_equal(test_committed(test), 300);
 }
@@ -128,10 +98,10 @@ static void one_that_hangs_holds_up_nothing_that_is_live(void **state) {
     }
     test_await_calls(&test->functions, "/ok", "live", 50);
     test_let_go(&test->functions, false);
-    await_calls(test, "/hold", 0, 100, 2);
+    test_await_range(&test->functions, "/hold", 0, 100, 2);
     test_await_calls(&test->functions, "/hold", "live", 50);
     test_close_dispatcher(test);
-    assert_calls(test, "/hold", 0, 100, 2, 2);
+    test_assert_range(&test->functions, "/hold", 0, 100, 2, 2);
     assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 150);
 }
 
@@ -161,9 +131,9 @@ static void its_calls_and_live_ones_share_the_places_and_live_goes_first(void **
     test_let_go(&test->functions, true);
     test_await_calls(&test->functions, "/hold", NULL, 76); // They go on when nothing live waits.
     test_let_go(&test->functions, false);
-    await_calls(test, "/hold", 0, 60, 3);
+    test_await_range(&test->functions, "/hold", 0, 60, 3);
     test_close_dispatcher(test);
-    assert_calls(test, "/hold", 0, 60, 3, 3);
+    test_assert_range(&test->functions, "/hold", 0, 60, 3, 3);
     assert_int_equal(test->functions.held_most, 4);
 }
 
@@ -174,7 +144,7 @@ static void its_rate_is_a_part_of_that_of_its_subscription(void **state) {
     test_subscribe(test, "good", "/ok", "{\"ratePerSecond\":60}");
     put_replay(test, "r", "good", "[[0,60]]");
     emit_live(test, 60);
-    await_calls(test, "/ok", 0, 60, 2);
+    test_await_range(&test->functions, "/ok", 0, 60, 2);
     test_await_calls(&test->functions, "/ok", "live", 60);
     test_close_dispatcher(test);
     int64_t took_us =
@@ -194,11 +164,11 @@ static void nobody_waits_for_ever_beside_the_other(void **state) {
     test_emit_numbers(test, 40);
     const struct dispatcher_metrics *metrics = dispatcher_metrics();
     int64_t before = metric_value(metrics->deliveries[DELIVERY_END_DELIVERED]);
-    await_calls(test, "/one", 0, 40, 1);
+    test_await_range(&test->functions, "/one", 0, 40, 1);
     put_replay(test, "r1", "one", "[[0,10],[0,10],[0,10],[0,10]]");
     put_replay(test, "r2", "one", "[[0,10],[0,10],[0,10],[0,10]]");
     emit_live(test, 40);
-    await_calls(test, "/one", 0, 40, 3);
+    test_await_range(&test->functions, "/one", 0, 40, 3);
     test_await_calls(&test->functions, "/one", "live", 40);
     test_await_metric(metrics->deliveries[DELIVERY_END_DELIVERED], before + 80);
     test_close_dispatcher(test);
@@ -214,10 +184,10 @@ static void records_that_the_log_does_not_take_are_written_again(void **state) {
         snprintf(id, sizeof id, "r%d", (int)n);
         event_log_memory_fail_append(test->log, EVENT_LOG_CURSORS, n, 2, STATUS_TIMEOUT);
         put_replay(test, id, "good", "[[0,50]]");
-        await_calls(test, "/ok", 0, 50, 1 + n);
+        test_await_range(&test->functions, "/ok", 0, 50, 1 + n);
         test_close_dispatcher(test);
         test_start_dispatcher(test);
-        assert_calls(test, "/ok", 0, 50, 1 + n, 1 + n);
+        test_assert_range(&test->functions, "/ok", 0, 50, 1 + n, 1 + n);
     }
     test_close_dispatcher(test);
     assert_int_equal(test_count_calls(&test->functions, "/ok", NULL), 250);
