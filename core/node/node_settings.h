@@ -1,5 +1,5 @@
-// Every setting of the program event-gateway: one table that is help, validation and documentation.
-// Read once by main.c.
+// Every setting of the program event-gateway: one table (node_settings_table.c) that is help,
+// validation and documentation, and the rules over several of them. Read once by main.c.
 #ifndef EVENT_GATEWAY_NODE_NODE_SETTINGS_H
 #define EVENT_GATEWAY_NODE_NODE_SETTINGS_H
 
