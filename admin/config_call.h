@@ -44,6 +44,15 @@ struct config_call {
     struct registry_change change;
 };
 
+// What answers show of a stored document; a new reference. For config_attempt.c, too.
+struct json_t *config_call_show(const struct config_call *call, const struct snapshot *snapshot,
+                                const struct json_t *document);
+// The message that what the call names is not there; 404.
+unsigned config_call_say_not_found(const struct config_call *call, struct error *error);
+// What the call names, as the snapshot has it; NULL = not there.
+const struct json_t *config_call_find(const struct config_call *call,
+                                      const struct snapshot *snapshot);
+
 // What a path names, before its method is looked at.
 struct config_target {
     const struct config_resource *resource;
