@@ -23,19 +23,35 @@ static void assert_base64_event(const char *encoded) {
     buffer_clear(&text);
 }
 
+struct accepted {
+    const char *provider, *service, *target, *content_type;
+    const char *answer, *id; // what the service says, and what of it is the result
+};
+
+// An open fixture that has called the provider's function; returns what was sent.
+static json_t *call_accepted(struct fixture *fixture, const struct accepted *call) {
+    fixture_open(fixture);
+    put_all(fixture);
+    fixture->stub.answer = bytes_of_text(call->answer);
+    fixture_call(fixture, call->provider);
+    assert_int_equal(fixture->result.outcome, INVOCATION_SUCCEEDED);
+    assert_string_equal(fixture->result_body.data, call->id);
+    assert_string_equal(fixture_header(fixture, "X-Amz-Target"), call->target);
+    assert_string_equal(fixture_header(fixture, "Content-Type"), call->content_type);
+    assert_signed(fixture, call->service, "/", target_headers, 2);
+    return sent(fixture);
+}
+
 static void kinesis_gets_a_record_and_its_sequence_number_is_the_answer(void **state) {
     (void)state;
     struct fixture fixture;
-    fixture_open(&fixture);
-    put_all(&fixture);
-    fixture.stub.answer = BYTES("{\"SequenceNumber\":\"49\",\"ShardId\":\"0\"}");
-    fixture_call(&fixture, "awskinesis");
-    assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
-    assert_string_equal(fixture.result_body.data, "49");
-    assert_string_equal(fixture_header(&fixture, "X-Amz-Target"), "Kinesis_20131202.PutRecord");
-    assert_string_equal(fixture_header(&fixture, "Content-Type"), "application/x-amz-json-1.1");
-    assert_signed(&fixture, "kinesis", "/", target_headers, 2);
-    json_t *document = sent(&fixture);
+    json_t *document = call_accepted(
+        &fixture, &(struct accepted){.provider = "awskinesis",
+                                     .service = "kinesis",
+                                     .target = "Kinesis_20131202.PutRecord",
+                                     .content_type = "application/x-amz-json-1.1",
+                                     .answer = "{\"SequenceNumber\":\"49\",\"ShardId\":\"0\"}",
+                                     .id = "49"});
     assert_string_equal(member(document, "StreamName"), "stream");
     assert_string_equal(member(document, "PartitionKey"), "id-1");
     assert_base64_event(member(document, "Data"));
@@ -79,15 +95,13 @@ static void records_that_belong_together_share_a_partition_key(void **state) {
 static void firehose_gets_a_record_and_its_id_is_the_answer(void **state) {
     (void)state;
     struct fixture fixture;
-    fixture_open(&fixture);
-    put_all(&fixture);
-    fixture.stub.answer = BYTES("{\"RecordId\":\"r-1\"}");
-    fixture_call(&fixture, "awsfirehose");
-    assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
-    assert_string_equal(fixture.result_body.data, "r-1");
-    assert_string_equal(fixture_header(&fixture, "X-Amz-Target"), "Firehose_20150804.PutRecord");
-    assert_signed(&fixture, "firehose", "/", target_headers, 2);
-    json_t *document = sent(&fixture);
+    json_t *document =
+        call_accepted(&fixture, &(struct accepted){.provider = "awsfirehose",
+                                                   .service = "firehose",
+                                                   .target = "Firehose_20150804.PutRecord",
+                                                   .content_type = "application/x-amz-json-1.1",
+                                                   .answer = "{\"RecordId\":\"r-1\"}",
+                                                   .id = "r-1"});
     assert_string_equal(member(document, "DeliveryStreamName"), "stream");
     assert_base64_event(member(json_object_get(document, "Record"), "Data"));
     json_decref(document);
@@ -97,16 +111,13 @@ static void firehose_gets_a_record_and_its_id_is_the_answer(void **state) {
 static void sqs_gets_a_message_where_its_queue_is_and_its_id_is_the_answer(void **state) {
     (void)state;
     struct fixture fixture;
-    fixture_open(&fixture);
-    put_all(&fixture);
-    fixture.stub.answer = BYTES("{\"MessageId\":\"m-1\",\"MD5OfMessageBody\":\"x\"}");
-    fixture_call(&fixture, "awssqs");
-    assert_int_equal(fixture.result.outcome, INVOCATION_SUCCEEDED);
-    assert_string_equal(fixture.result_body.data, "m-1");
-    assert_string_equal(fixture_header(&fixture, "X-Amz-Target"), "AmazonSQS.SendMessage");
-    assert_string_equal(fixture_header(&fixture, "Content-Type"), "application/x-amz-json-1.0");
-    assert_signed(&fixture, "sqs", "/", target_headers, 2);
-    json_t *document = sent(&fixture);
+    json_t *document = call_accepted(
+        &fixture, &(struct accepted){.provider = "awssqs",
+                                     .service = "sqs",
+                                     .target = "AmazonSQS.SendMessage",
+                                     .content_type = "application/x-amz-json-1.0",
+                                     .answer = "{\"MessageId\":\"m-1\",\"MD5OfMessageBody\":\"x\"}",
+                                     .id = "m-1"});
     assert_non_null(strstr(member(document, "QueueUrl"), "/123456789012/queue"));
     assert_null(json_object_get(document, "MessageGroupId"));
     assert_is_event(bytes_of_text(member(document, "MessageBody")));
