@@ -15,6 +15,7 @@
 #include "core/base/http_server.h"
 #include "core/base/log_line.h"
 #include "core/base/memory.h"
+#include "core/base/rates.h"
 #include "core/functions/invoker.h"
 #include "core/node/command_line.h"
 #include "core/node/drain.h"
@@ -58,6 +59,7 @@ struct node {
     char *admin_token;
     struct worker *workers;
     size_t worker_count;
+    struct rates *space_rates; // of what ingest takes
     struct dispatcher *dispatcher;
     char id[NODE_ID_SIZE];
     struct presence *presence; // on the first worker's loop
@@ -80,6 +82,7 @@ static enum status start_events_server(struct node *node, struct worker *worker,
         .log = node->stores.log,
         .registry = node->stores.registry,
         .invoker = worker->invoker,
+        .rates = node->space_rates,
     };
     ingest_read_settings(settings, node->worker_count, &ingest_options);
     enum status status = ingest_create(&ingest_options, &worker->ingest, error);
@@ -103,22 +106,9 @@ static enum status start_events_server(struct node *node, struct worker *worker,
     return http_server_create(worker->loop, &options, &worker->events_server, error);
 }
 
-// A file for each node that shares the folder. Without a folder the index goes with the process.
-static void name_index(const struct node_settings *settings, struct buffer *path,
-                       struct buffer *identity) {
-    if (node_settings_data(settings)) {
-        buffer_append_format(path, "%s/events-%lld.index", node_settings_data(settings),
-                             (long long)settings_number(settings->settings, "config-port"));
-    }
-    if (settings->command == COMMAND_RUN) {
-        buffer_append_format(identity, "kafka %s %s", settings_text(settings->settings, "kafka"),
-                             settings_text(settings->settings, "topic-prefix"));
-    }
-}
-
 static enum status create_admin(struct node *node, struct worker *worker, struct error *error) {
     struct buffer path = {0}, identity = {0};
-    name_index(&node->settings, &path, &identity);
+    node_index_place(&node->settings, &path, &identity);
     const struct admin_options options = {
         .loop = worker->loop,
         .registry = node->stores.registry,
@@ -400,6 +390,7 @@ static void node_stop(struct node *node) {
     node_metrics_destroy(node->metrics);
     stores_destroy(&node->stores);
     target_rules_destroy(node->targets);
+    rates_destroy(node->space_rates);
     free(node->admin_token);
     node_settings_clear(&node->settings);
 }
@@ -437,6 +428,7 @@ static enum status open_stores(struct node *node, const sigset_t *wanted, struct
 static enum status node_start(struct node *node, const sigset_t *wanted, struct error *error) {
     const struct settings *settings = node->settings.settings;
     enum status status = node_targets_create(&node->settings, &node->targets, error);
+    node->space_rates = rates_create(1);
     const char *token_path = settings_text(settings, "admin-token-file");
     if (status == STATUS_OK && token_path) {
         status = token_file_read(token_path, &node->admin_token, error);

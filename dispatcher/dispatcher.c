@@ -7,7 +7,7 @@
 #include "dispatcher/lane.h"
 #include "dispatcher/open_circuits.h"
 #include "dispatcher/partition.h"
-#include "dispatcher/rates.h"
+#include "core/base/rates.h"
 #include "dispatcher/schedule.h"
 #include "dispatcher/throttles.h"
 

@@ -1,7 +1,7 @@
 #include "dispatcher/flow.h"
 
 #include "core/base/memory.h"
-#include "dispatcher/rates.h"
+#include "core/base/rates.h"
 
 #include <assert.h>
 

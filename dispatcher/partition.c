@@ -13,7 +13,7 @@
 #include "dispatcher/dispatcher_metrics.h"
 #include "dispatcher/laggards.h"
 #include "dispatcher/lane.h"
-#include "dispatcher/rates.h"
+#include "core/base/rates.h"
 #include "dispatcher/retry_partition.h"
 #include "dispatcher/schedule.h"
 

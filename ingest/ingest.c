@@ -197,6 +197,25 @@ static enum status take_causation_depth(struct intake *intake, struct error *err
     return status;
 }
 
+// Whoever sends more than a space may is told when there is room again. After a pause a batch
+// passes whole, and what follows waits for all of it. True when the request was refused.
+static bool refuse_flood(struct intake *intake) {
+    const struct ingest_options *options = &intake->ingest->options;
+    if (options->space_events_per_second <= 0 || intake->events.count == 0) {
+        return false;
+    }
+    struct bytes space = intake_type_space(intake);
+    int64_t wait_us =
+        rates_take(options->rates, space, (struct bytes){0}, options->space_events_per_second,
+                   (uint32_t)intake->events.count, clock_monotonic_us(), RATE_LAST);
+    if (wait_us > 0) {
+        intake_refuse(intake, 429, (unsigned)((wait_us + 999999) / 1000000),
+                      "the space \"%.*s\" sends more than %.0f events per second, try again",
+                      shown_size(space), space.data, options->space_events_per_second);
+    }
+    return wait_us > 0;
+}
+
 static bool something_matches(const struct intake *intake) {
     struct route_query query = intake_route_query(intake);
     return routes_has_match(snapshot_routes(intake->snapshot), &query);
@@ -232,7 +251,9 @@ static void take_events(struct intake *intake) {
         intake_refuse(intake, 404, 0, "resource not found");
         return;
     }
-    authorize(intake, deliver);
+    if (!refuse_flood(intake)) {
+        authorize(intake, deliver);
+    }
 }
 
 static void take_request(struct intake *intake) {

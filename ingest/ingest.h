@@ -9,6 +9,7 @@
 
 #include "core/base/event_loop.h"
 #include "core/base/http_server.h"
+#include "core/base/rates.h"
 #include "core/base/status.h"
 #include "core/event_log/event_log.h"
 #include "core/functions/invoker.h"
@@ -31,6 +32,8 @@ struct ingest_options {
     const char *source;        // of events made here: "/event-gateway"
     const char *hosted_domain; // NULL = none
     bool requires_space;
+    struct rates *rates;            // of spaces; of all loops together
+    double space_events_per_second; // beyond: 429; 0 = no limit, and no rates are needed
     bool requires_registered_types;
     int64_t sync_timeout_ms;      // deadline of synchronous calls and of authorizers
     enum record_sync record_sync; // how much a synchronous caller waits for the log

@@ -14,6 +14,8 @@ void ingest_read_settings(const struct settings *settings, size_t worker_count,
     ret_options->source = settings_text(settings, "source");
     ret_options->hosted_domain = settings_text(settings, "hosted-domain");
     ret_options->requires_space = settings_switch(settings, "require-space");
+    ret_options->space_events_per_second =
+        (double)settings_number(settings, "space-events-per-second");
     ret_options->requires_registered_types = settings_switch(settings, "require-registered-types");
     ret_options->sync_timeout_ms = settings_number(settings, "sync-timeout");
     ret_options->record_sync = record_sync_of(settings);

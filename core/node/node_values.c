@@ -46,6 +46,18 @@ bool node_may_share_ports(const struct node_settings *settings) {
     return settings->command == COMMAND_RUN && settings_switch(settings->settings, "reuse-port");
 }
 
+void node_index_place(const struct node_settings *settings, struct buffer *path,
+                      struct buffer *identity) {
+    if (node_settings_data(settings)) {
+        buffer_append_format(path, "%s/events-%lld.index", node_settings_data(settings),
+                             (long long)settings_number(settings->settings, "config-port"));
+    }
+    if (settings->command == COMMAND_RUN) {
+        buffer_append_format(identity, "kafka %s %s", settings_text(settings->settings, "kafka"),
+                             settings_text(settings->settings, "topic-prefix"));
+    }
+}
+
 enum status node_targets_create(const struct node_settings *settings,
                                 struct target_rules **ret_targets, struct error *error) {
     const char *const *values;

@@ -41,8 +41,8 @@ class Bench:
         return ("run", "--kafka", self.kafka, "--zookeeper", f"{self.zookeeper}/{name}", "--topic-prefix", name,
                 "--allow-target", "127.0.0.0/8", "--partitions", 8)
 
-    def gateway(self, name, role="ingest,dispatcher,admin"):
-        return self.program(*self.cluster(name), "--role", role, "--group", name)
+    def gateway(self, name, role="ingest,dispatcher,admin", arguments=()):
+        return self.program(*self.cluster(name), "--role", role, "--group", name, *arguments)
 
     def sink(self, delay_ms=0):
         child = Child(self.folder, "sink", [BENCH / "bench_sink", 0, "", delay_ms], r"listening on (\d+)")

@@ -2,7 +2,7 @@
 // and accounts for every request. One thread, one epoll.
 //
 //   bench_load --port N --connections C --seconds S [--rate R] [--batch B] [--path P] [--type T]
-//              [--plain 1]
+//              [--plain 1] [--space SPACE]
 //
 // A line of JSON: sent, answered, accepted (2xx), events, per_second (events accepted), p50_us,
 // p99_us. With --rate the requests start on a fixed plan, and latency counts from the planned time.
@@ -41,6 +41,7 @@ struct options {
     size_t batch;
     bool is_plain;
     const char *path, *type;
+    const char *space; // NULL = none is named
 };
 
 struct connection {
@@ -97,6 +98,9 @@ static void build_request(struct load *load, int64_t now_us) {
     buffer_append_format(&load->request,
                          "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Length: %zu\r\n",
                          load->options.path, body.size);
+    if (load->options.space) {
+        buffer_append_format(&load->request, "Space: %s\r\n", load->options.space);
+    }
     if (is_batch) {
         buffer_append_text(&load->request,
                            "Content-Type: application/cloudevents-batch+json\r\n\r\n");
@@ -264,15 +268,12 @@ static void print_result(struct load *load) {
 }
 
 static void read_options(int count, char **arguments, struct options *ret_options) {
-    static const struct option known[] = {{"port", required_argument, NULL, 'p'},
-                                          {"connections", required_argument, NULL, 'c'},
-                                          {"seconds", required_argument, NULL, 's'},
-                                          {"rate", required_argument, NULL, 'r'},
-                                          {"batch", required_argument, NULL, 'b'},
-                                          {"path", required_argument, NULL, 'a'},
-                                          {"type", required_argument, NULL, 't'},
-                                          {"plain", required_argument, NULL, 'l'},
-                                          {NULL, 0, NULL, 0}};
+    static const struct option known[] = {
+        {"port", required_argument, NULL, 'p'},    {"connections", required_argument, NULL, 'c'},
+        {"seconds", required_argument, NULL, 's'}, {"rate", required_argument, NULL, 'r'},
+        {"batch", required_argument, NULL, 'b'},   {"path", required_argument, NULL, 'a'},
+        {"type", required_argument, NULL, 't'},    {"plain", required_argument, NULL, 'l'},
+        {"space", required_argument, NULL, 'e'},   {NULL, 0, NULL, 0}};
     int flag;
     *ret_options =
         (struct options){.connections = 16, .seconds = 5, .path = "/", .type = "bench.event"};
@@ -298,6 +299,9 @@ static void read_options(int count, char **arguments, struct options *ret_option
             break;
         case 't':
             ret_options->type = optarg;
+            break;
+        case 'e':
+            ret_options->space = optarg;
             break;
         case 'l':
             ret_options->is_plain = strtoul(optarg, NULL, 10) > 0;

@@ -33,14 +33,14 @@ def cost(bench):
 
 def victim_latency(bench, gateway, sink_port, seconds):
     call("GET", f"http://127.0.0.1:{sink_port}/reset")
-    loaded = bench.load(events_port(gateway), 8, seconds, rate=200, type="victim")
+    loaded = bench.load(events_port(gateway), 8, seconds, rate=200, type="victim", space="victim")
     return wait_for_count(sink_port, loaded["events"])
 
 
 def flooded_latency(bench, gateway, sink_port, seconds, flood_rate):
     flood = subprocess.Popen([str(part) for part in (
         BENCH / "bench_load", "--port", events_port(gateway), "--connections", 32, "--seconds", seconds + 2,
-        "--rate", flood_rate, "--type", "flood")], stdout=subprocess.DEVNULL)
+        "--rate", flood_rate, "--type", "flood", "--space", "flooded")], stdout=subprocess.DEVNULL)
     time.sleep(1)
     beside = victim_latency(bench, gateway, sink_port, seconds)
     flood.wait(60)
@@ -52,11 +52,15 @@ def isolation(bench):
     ratio is the median of the ratios in the same round."""
     seconds, rounds = 5, 5
     victim_sink, victim_port = bench.sink()
-    for what, delay_ms, flood_rate in (("a flood of 2,000/s", 0, 2000),
-                                       ("2,000/s to a function of 100 ms", 100, 2000),
-                                       ("a flood of 3,000/s", 0, 3000),
-                                       ("3,000/s to a function that hangs", 600_000, 3000)):
-        gateway = bench.gateway(f"b{uuid.uuid4().hex[:8]}")
+    limited = ("--space-events-per-second", 1000)
+    for what, delay_ms, flood_rate, arguments in (
+            ("a flood of 2,000/s", 0, 2000, ()),
+            ("2,000/s to a function of 100 ms", 100, 2000, ()),
+            ("a flood of 3,000/s", 0, 3000, ()),
+            ("3,000/s to a function that hangs", 600_000, 3000, ()),
+            ("3,000/s with a limit of 1,000/s", 0, 3000, limited),
+            ("10,000/s with a limit of 1,000/s", 0, 10_000, limited)):
+        gateway = bench.gateway(f"b{uuid.uuid4().hex[:8]}", arguments=arguments)
         flood_sink, flood_port = bench.sink(delay_ms)
         bench.subscribe(gateway, victim_port, space="victim", event_type="victim")
         bench.subscribe(gateway, flood_port, space="flooded", event_type="flood")

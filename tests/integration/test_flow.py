@@ -5,6 +5,7 @@ import threading
 import time
 
 import pytest
+import requests
 
 from support.gateway import wait_until
 from support.order import BATCH, KeyedProducer, OrderChecker
@@ -198,3 +199,33 @@ def test_a_rate_is_kept(gateway, make_function):
     wait_until(lambda: len(times) == 60, 60, "all of them")
     # Four at once, then one each 25 ms.
     assert times[-1] - times[0] >= (60 - 4 - 1) / 40 * 0.8
+
+
+def test_a_space_that_floods_is_refused_and_the_others_are_not(make_gateway, store_arguments, make_function):
+    function = make_function()
+    gateway = make_gateway([*store_arguments, "--space-events-per-second", "5"])
+    for space in ("flood", "quiet"):
+        gateway.register_event_type("number", space=space)
+        gateway.register_function("f", function.url, space=space)
+        gateway.subscribe("f", "number", space=space)
+
+    def send(space, number):
+        headers = {"ce-specversion": "1.0", "ce-type": "number", "ce-source": "/s", "ce-id": f"{space}-{number}",
+                   "Space": space, "Content-Type": "application/json"}
+        # Each over a connection of its own, which any worker takes: a space has one rate at all of them.
+        return requests.post(gateway.events_url, data="{}", headers=headers, timeout=30)
+
+    began = time.monotonic()
+    answers = [send("flood", number) for number in range(60)]
+    took_s = time.monotonic() - began
+    quiet = send("quiet", 0)
+
+    assert quiet.status_code == 202, quiet.text
+    refused = [answer for answer in answers if answer.status_code == 429]
+    accepted = {f"flood-{number}" for number, answer in enumerate(answers) if answer.status_code == 202}
+    assert refused and accepted and len(refused) + len(accepted) == len(answers)
+    assert len(accepted) <= (took_s + 0.1) * 5 + 1
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in refused)
+    assert 'space "flood" sends more than 5 events per second' in refused[0].json()["errors"][0]["message"]
+    assert gateway.metrics()['eventgateway_events_requests_total{code="429"}'] == len(refused)
+    wait_until(lambda: {call.json()["id"] for call in function.received()} == accepted | {"quiet-0"}, 60, "the others")

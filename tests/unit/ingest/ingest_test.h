@@ -262,6 +262,7 @@ static inline int fixture_teardown(void **state) {
     event_log_destroy(fixture->log);
     registry_destroy(fixture->registry);
     target_rules_destroy(fixture->targets);
+    rates_destroy(fixture->options.rates);
     buffer_clear(&fixture->called_with);
     buffer_clear(&fixture->called_head);
     sem_destroy(&fixture->caller_has_left);

@@ -224,6 +224,50 @@ static void more_requests_than_may_be_inside_are_refused(void **state) {
     expect(state, "POST /", CUSTOM, "{}", 202, NULL);
 }
 
+// Two in five minutes: no machine is so slow that the second could pass.
+static int limited_setup(void **state) {
+    struct ingest_fixture *fixture = memory_allocate(sizeof *fixture);
+    fixture->options.rates = rates_create(1);
+    fixture->options.space_events_per_second = 1.0 / 150;
+    *state = fixture;
+    fixture_start(fixture);
+    return 0;
+}
+
+static void assert_comes_back_in(struct raw_answer answer, int least_s, int most_s) {
+    char value[16] = "";
+    assert_int_equal(answer.status, 429);
+    assert_non_null(strstr(answer.body.data, "the space \\\"team1\\\" sends more than"));
+    assert_true(raw_header(&answer, "Retry-After", value, sizeof value));
+    assert_in_range(strtol(value, NULL, 10), least_s, most_s);
+    raw_answer_clear(&answer);
+}
+
+static void a_space_that_sends_too_much_is_told_when_to_come_back(void **state) {
+    struct ingest_fixture *fixture = *state;
+    expect(state, "POST /", CUSTOM "Space: team1\r\n", "{}", 202, NULL);
+    for (int i = 0; i < 3; i++) {
+        assert_comes_back_in(
+            read_answer(send_request(fixture, "POST /", CUSTOM "Space: team1\r\n", "{}")), 1, 150);
+    }
+    // The others are none of its business.
+    expect(state, "POST /", CUSTOM "Space: team2\r\n", "{}", 202, NULL);
+    expect(state, "POST /", CUSTOM, "{}", 202, NULL);
+    expect(state, "POST /", CUSTOM "Space: default\r\n", "{}", 429, "the space");
+    // Nothing of what was refused is stored.
+    expect(state, "POST /", "Event: end.of.test\r\nSpace: team3\r\n", "", 202, NULL);
+    const struct event *last = stored_event(fixture, 3);
+    assert_true(bytes_equal_text(last->type, "end.of.test"));
+    event_unref(last);
+}
+
+static void each_event_of_a_batch_counts(void **state) {
+    struct ingest_fixture *fixture = *state;
+    expect(state, "POST /", BATCH "Space: team1\r\n", "[" FIRST "," FIRST "," FIRST "]", 202, NULL);
+    assert_comes_back_in(
+        read_answer(send_request(fixture, "POST /", CUSTOM "Space: team1\r\n", "{}")), 301, 450);
+}
+
 static void close_door(void *context) {
     struct ingest_fixture *fixture = context;
     ingest_close_door(fixture->ingest);
@@ -291,6 +335,8 @@ int main(void) {
         WITH(hosted_setup, an_event_without_a_space_is_refused_where_one_is_required),
         WITH(registered_setup, only_registered_types_pass_where_that_is_required),
         WITH(narrow_setup, more_requests_than_may_be_inside_are_refused),
+        WITH(limited_setup, a_space_that_sends_too_much_is_told_when_to_come_back),
+        WITH(limited_setup, each_event_of_a_batch_counts),
         FIXTURE_TEST(a_draining_gateway_answers_what_is_inside_and_refuses_the_rest),
         FIXTURE_TEST(a_client_that_leaves_harms_nobody),
         WITH(gathering_setup, events_are_gathered_when_the_log_advises_it),

@@ -1,4 +1,4 @@
-#include "dispatcher/rates.h"
+#include "core/base/rates.h"
 
 #include "core/base/memory.h"
 #include "core/base/rate_limit.h"

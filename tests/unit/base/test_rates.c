@@ -6,7 +6,7 @@
 
 #include <stdio.h>
 
-#include "dispatcher/rates.h"
+#include "core/base/rates.h"
 
 #define SECOND_US INT64_C(1000000)
 

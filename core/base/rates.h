@@ -1,8 +1,9 @@
-// The rate limits of this node's subscriptions (delivery.ratePerSecond), over all its partitions
-// and lanes. A rate is that of the whole cluster: a node takes the part of it that it has of the
-// partitions. Any thread.
-#ifndef EVENT_GATEWAY_DISPATCHER_RATES_H
-#define EVENT_GATEWAY_DISPATCHER_RATES_H
+// The rate limits of many, by space and id, over all threads of a node: of its subscriptions
+// (delivery.ratePerSecond), and of the spaces that send events. Who is not limited now is
+// forgotten. A rate can be that of the whole cluster: a node takes the part of it that it has of
+// the partitions. Any thread.
+#ifndef EVENT_GATEWAY_BASE_RATES_H
+#define EVENT_GATEWAY_BASE_RATES_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -11,7 +12,7 @@
 
 struct rates;
 
-// partition_count: of the whole log.
+// partition_count: of the whole log. While the node has none of them, rates are its own.
 struct rates *rates_create(size_t partition_count);
 void rates_destroy(struct rates *rates);
 // A partition has become this node's, or is not any more.
@@ -25,12 +26,13 @@ enum rate_turn {
     RATE_LAST,  // goes only when nobody is in the line
 };
 
-// 0: so many events of that subscription may go now. Else how long to wait before asking again.
+// 0: so many events of that subscription or space may go now. Else how long to wait before asking
+// again.
 int64_t rates_take(struct rates *rates, struct bytes space, struct bytes id, double per_second,
                    uint32_t count, int64_t now_us, enum rate_turn turn);
 // One in the line does not ask again.
 void rates_leave_line(struct rates *rates, struct bytes space, struct bytes id);
-// Subscriptions that are remembered.
+// Who is remembered.
 size_t rates_count(struct rates *rates);
 
 #endif
