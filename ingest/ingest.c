@@ -197,6 +197,7 @@ static enum status take_causation_depth(struct intake *intake, struct error *err
     return status;
 }
 
+// Only what authorizers have let in counts, so that nobody can use up the part of another space.
 // Whoever sends more than a space may is told when there is room again. After a pause a batch
 // passes whole, and what follows waits for all of it. True when the request was refused.
 static bool refuse_flood(struct intake *intake) {
@@ -222,6 +223,9 @@ static bool something_matches(const struct intake *intake) {
 }
 
 static void deliver(struct intake *intake) {
+    if (refuse_flood(intake)) {
+        return;
+    }
     if (intake->dialect == EVENT_DIALECT_INVOKE) {
         call_invoked_function(intake);
     } else if (!call_sync_subscription(intake)) {
@@ -251,9 +255,7 @@ static void take_events(struct intake *intake) {
         intake_refuse(intake, 404, 0, "resource not found");
         return;
     }
-    if (!refuse_flood(intake)) {
-        authorize(intake, deliver);
-    }
+    authorize(intake, deliver);
 }
 
 static void take_request(struct intake *intake) {

@@ -268,6 +268,17 @@ static void each_event_of_a_batch_counts(void **state) {
         read_answer(send_request(fixture, "POST /", CUSTOM "Space: team1\r\n", "{}")), 301, 450);
 }
 
+// Else anybody could use up the part of a space.
+static void what_authorizers_refuse_does_not_count(void **state) {
+    struct ingest_fixture *fixture = *state;
+    fixture->function_answer = "{\"error\":{\"message\":\"not today\"}}";
+    expect(state, "POST /", "Event: guarded\r\n", "", 403, "not today");
+    expect(state, "POST /", "Event: guarded\r\n", "", 403, "not today");
+    fixture->function_answer = "{\"authorization\":{\"principalId\":\"ada\"}}";
+    expect(state, "POST /", "Event: guarded\r\n", "", 202, NULL);
+    expect(state, "POST /", "Event: guarded\r\n", "", 429, "sends more than");
+}
+
 static void close_door(void *context) {
     struct ingest_fixture *fixture = context;
     ingest_close_door(fixture->ingest);
@@ -337,6 +348,7 @@ int main(void) {
         WITH(narrow_setup, more_requests_than_may_be_inside_are_refused),
         WITH(limited_setup, a_space_that_sends_too_much_is_told_when_to_come_back),
         WITH(limited_setup, each_event_of_a_batch_counts),
+        WITH(limited_setup, what_authorizers_refuse_does_not_count),
         FIXTURE_TEST(a_draining_gateway_answers_what_is_inside_and_refuses_the_rest),
         FIXTURE_TEST(a_client_that_leaves_harms_nobody),
         WITH(gathering_setup, events_are_gathered_when_the_log_advises_it),
