@@ -109,6 +109,14 @@ static void make_room(struct rates *rates, int64_t now_us) {
     }
 }
 
+// Empty bytes may have no address, which memcpy does not take.
+static struct bytes put(char *at, struct bytes text) {
+    if (text.size > 0) {
+        memcpy(at, text.data, text.size);
+    }
+    return (struct bytes){at, text.size};
+}
+
 static struct rate *add(struct rates *rates, uint64_t hash, struct bytes space, struct bytes id,
                         int64_t now_us) {
     if (rates->count >= rates->bucket_count) {
@@ -116,11 +124,9 @@ static struct rate *add(struct rates *rates, uint64_t hash, struct bytes space, 
     }
     struct rate *rate = memory_allocate(sizeof *rate + space.size + id.size);
     char *text = (char *)(rate + 1);
-    memcpy(text, space.data, space.size);
-    memcpy(text + space.size, id.data, id.size);
     rate->hash = hash;
-    rate->space = (struct bytes){text, space.size};
-    rate->id = (struct bytes){text + space.size, id.size};
+    rate->space = put(text, space);
+    rate->id = put(text + space.size, id);
     struct rate **bucket = &rates->buckets[hash & (rates->bucket_count - 1)];
     rate->next = *bucket;
     *bucket = rate;

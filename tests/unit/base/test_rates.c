@@ -123,6 +123,19 @@ static void a_line_is_not_forgotten(void **state) {
     rates_destroy(rates);
 }
 
+static void a_space_as_a_whole_has_a_rate_beside_those_in_it(void **state) {
+    (void)state;
+    struct rates *rates = rates_create(1);
+    struct bytes none = {0};
+    int64_t now_us = 100 * SECOND_US;
+    assert_int_equal(rates_take(rates, BYTES("space"), none, 1, 1, now_us, RATE_LAST), 0);
+    assert_true(rates_take(rates, BYTES("space"), none, 1, 1, now_us, RATE_LAST) > 0);
+    assert_int_equal(rates_take(rates, BYTES("space"), BYTES("id"), 1, 1, now_us, RATE_LAST), 0);
+    assert_int_equal(rates_take(rates, BYTES("other"), none, 1, 1, now_us, RATE_LAST), 0);
+    assert_int_equal(rates_count(rates), 3);
+    rates_destroy(rates);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_subscription_has_its_own_rate),
@@ -131,6 +144,7 @@ int main(void) {
         cmocka_unit_test(what_still_limits_is_remembered),
         cmocka_unit_test(who_is_in_the_line_goes_first),
         cmocka_unit_test(a_line_is_not_forgotten),
+        cmocka_unit_test(a_space_as_a_whole_has_a_rate_beside_those_in_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
