@@ -64,13 +64,12 @@ def test_nothing_is_lost_when_processes_stand_still_and_links_are_cut(cluster, n
             print(f"{chaos.summary()}, looks at positions {watch.looks}, {report}", end=" ")
         assert_clean(report, chaos.cursors)
         assert watch.moved_back == []
-        assert set(chaos.sender.refused) == {503}
+        assert set(chaos.sender.refused) <= {503}  # Not every plan cuts off an ingest.
     finally:
         watch.stop()
         chaos.close()
 
 
-@pytest.mark.skipif(not FULL, reason="the other test cuts these links too, for a shorter time")
 def test_an_ingest_that_lost_kafka_answers_503_and_never_a_wrong_202(cluster, network, seed):
     events = Events(seed)
     sender = Sender(events, lambda: cluster.targets()[:1], threads=4).start()

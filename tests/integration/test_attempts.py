@@ -64,8 +64,8 @@ def test_attempts_only_grow_while_a_subscription_is_detached(make_gateway, store
     gateway.kill()
     tried = tried_in_cursors(log)
     known = {json.loads(record.value)["number"]: tried[record.offset] for record in log.records("events")}
+    is_back.set()  # Nothing runs now that could give up what is to succeed.
     gateway.start(timeout_s=60)
-    is_back.set()
 
     def given_up():
         letters = gateway.config("GET", "/v1/spaces/default/deadletters").json()["deadLetters"]

@@ -268,6 +268,8 @@ def test_goes_on_at_another_node(make_gateway, stack, make_function):
     wait_until(lambda: function.count() >= 400, 120, "what is live")
 
     replay_id = begin(second, subscription, **{"from": "earliest"}, ratePerSecond=60)
+    wait_until(lambda: first.config("GET", "/v1/spaces/default/replays/" + replay_id).status_code == 200, 60,
+               "the other node to know it")
     wait_until(lambda: look(first, replay_id)["delivered"] > 50, 120, "progress")
     second.kill()
     status = await_done(first, replay_id, 240)
