@@ -198,21 +198,25 @@ static enum status take_causation_depth(struct intake *intake, struct error *err
 }
 
 // Only what authorizers have let in counts, so that nobody can use up the part of another space.
-// Whoever sends more than a space may is told when there is room again. After a pause a batch
-// passes whole, and what follows waits for all of it. True when the request was refused.
+// Spaces that nothing is registered in have one part together: whoever makes up names gets no more
+// by it, and fills no table. After a pause a batch passes whole, and what follows waits for all of
+// it. True when the request was refused.
 static bool refuse_flood(struct intake *intake) {
     const struct ingest_options *options = &intake->ingest->options;
     if (options->space_events_per_second <= 0 || intake->events.count == 0) {
         return false;
     }
     struct bytes space = intake_type_space(intake);
-    int64_t wait_us =
-        rates_take(options->rates, space, (struct bytes){0}, options->space_events_per_second,
-                   (uint32_t)intake->events.count, clock_monotonic_us(), RATE_LAST);
+    bool is_known = intake_space_is_known(intake);
+    int64_t wait_us = rates_take(options->rates, is_known ? space : (struct bytes){0},
+                                 (struct bytes){0}, options->space_events_per_second,
+                                 (uint32_t)intake->events.count, clock_monotonic_us(), RATE_LAST);
     if (wait_us > 0) {
         intake_refuse(intake, 429, (unsigned)((wait_us + 999999) / 1000000),
-                      "the space \"%.*s\" sends more than %.0f events per second, try again",
-                      shown_size(space), space.data, options->space_events_per_second);
+                      "the space \"%.*s\"%s sends more than %.0f events per second, try again",
+                      shown_size(space), space.data,
+                      is_known ? "" : ", with all others that nothing is registered in,",
+                      options->space_events_per_second);
     }
     return wait_us > 0;
 }

@@ -96,6 +96,8 @@ void authorize(struct intake *intake, void (*next)(struct intake *intake));
 char *upper_case_of(struct bytes text);
 // The space that an event type is looked up in: the event's, or "default".
 struct bytes intake_type_space(const struct intake *intake);
+// Whether anything is registered in that space, or it is "default".
+bool intake_space_is_known(const struct intake *intake);
 // How the request's first event is looked up among the subscriptions.
 struct route_query intake_route_query(const struct intake *intake);
 // The request's body as events of this dialect. Refused with ret_http_status.

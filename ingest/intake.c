@@ -37,6 +37,11 @@ static struct metric_family received_family = {
 #define LABEL_MAX 256 // the longest name that can be registered
 
 // A copy that ends in a NUL, cut at the label's size.
+bool intake_space_is_known(const struct intake *intake) {
+    struct bytes space = intake_type_space(intake);
+    return bytes_equal_text(space, "default") || snapshot_has_space(intake->snapshot, space);
+}
+
 static void copy_label(struct bytes name, char ret_label[LABEL_MAX + 1]) {
     size_t size = name.size < LABEL_MAX ? name.size : LABEL_MAX;
     memcpy(ret_label, name.data, size);
@@ -49,7 +54,7 @@ void count_received(const struct intake *intake, const struct event *event) {
     struct bytes space = intake_type_space(intake);
     // Names from outside become labels only when they are registered, so that nobody can flood the
     // metrics.
-    if (bytes_equal_text(space, "default") || snapshot_has_space(intake->snapshot, space)) {
+    if (intake_space_is_known(intake)) {
         copy_label(space, space_label);
     }
     if (snapshot_event_type(intake->snapshot, space, event->type)) {

@@ -129,8 +129,9 @@ static inline void build_functions(void *context) {
 }
 
 // A document with ' for " and the functions' port for PORT.
-static inline void put(struct ingest_fixture *fixture, struct registry_store *store,
-                       enum resource_kind kind, const char *id, const char *document) {
+static inline void put_in(struct ingest_fixture *fixture, struct registry_store *store,
+                          const char *space, enum resource_kind kind, const char *id,
+                          const char *document) {
     struct buffer text = {0};
     struct error error = {0};
     for (const char *c = document; *c; c++) {
@@ -142,7 +143,7 @@ static inline void put(struct ingest_fixture *fixture, struct registry_store *st
         }
     }
     struct registry_edit edit = {.kind = kind,
-                                 .space = BYTES("default"),
+                                 .space = bytes_of_text(space),
                                  .id = bytes_of_text(id),
                                  .document = buffer_bytes(&text)};
     if (store->ops->apply(store, &edit, 1, fixture->revision, &fixture->revision, &error) !=
@@ -150,6 +151,11 @@ static inline void put(struct ingest_fixture *fixture, struct registry_store *st
         fail_msg("%s: %s", id, error.text);
     }
     buffer_clear(&text);
+}
+
+static inline void put(struct ingest_fixture *fixture, struct registry_store *store,
+                       enum resource_kind kind, const char *id, const char *document) {
+    put_in(fixture, store, "default", kind, id, document);
 }
 
 // What most tests need: a function; a type, one with an authorizer; subscriptions.
@@ -164,6 +170,12 @@ static inline void configure(struct ingest_fixture *fixture, struct registry_sto
         "{'space':'default','name':'cached','authorizerId':'f','authorizerCacheSeconds':60}");
     put(fixture, store, RESOURCE_EVENT_TYPE, "orphaned",
         "{'space':'default','name':'orphaned','authorizerId':'missing'}");
+    put_in(fixture, store, "team1", RESOURCE_EVENT_TYPE, "known",
+           "{'space':'team1','name':'known'}");
+    put_in(fixture, store, "team2", RESOURCE_EVENT_TYPE, "known",
+           "{'space':'team2','name':'known'}");
+    put_in(fixture, store, "team3", RESOURCE_EVENT_TYPE, "known",
+           "{'space':'team3','name':'known'}");
     put(fixture, store, RESOURCE_SUBSCRIPTION, "sync-1",
         "{'space':'default','subscriptionId':'sync-1','type':'sync','eventType':'http.request',"
         "'functionId':'f','method':'GET','path':'/sync/:name'}");

@@ -250,13 +250,16 @@ static void a_space_that_sends_too_much_is_told_when_to_come_back(void **state) 
         assert_comes_back_in(
             read_answer(send_request(fixture, "POST /", CUSTOM "Space: team1\r\n", "{}")), 1, 150);
     }
-    // The others are none of its business.
+    // The others are none of its business, and made-up ones have one part together.
+    expect(state, "POST /", CUSTOM "Space: made-up-1\r\n", "{}", 202, NULL);
+    expect(state, "POST /", CUSTOM "Space: made-up-2\r\n", "{}", 429,
+           "with all others that nothing");
     expect(state, "POST /", CUSTOM "Space: team2\r\n", "{}", 202, NULL);
     expect(state, "POST /", CUSTOM, "{}", 202, NULL);
     expect(state, "POST /", CUSTOM "Space: default\r\n", "{}", 429, "the space");
     // Nothing of what was refused is stored.
     expect(state, "POST /", "Event: end.of.test\r\nSpace: team3\r\n", "", 202, NULL);
-    const struct event *last = stored_event(fixture, 3);
+    const struct event *last = stored_event(fixture, 4);
     assert_true(bytes_equal_text(last->type, "end.of.test"));
     event_unref(last);
 }
